@@ -1,0 +1,88 @@
+"""The few things that `keras.ops` lacks, once per backend."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+SEED_DTYPE = {"tensorflow": "int64", "jax": "uint32"}
+
+class KeyedSeed(keras.random.SeedGenerator):
+    """A seed for `keras.random` whose state is a tensor instead of a variable.
+
+    Random numbers drawn with it are a function of `key` alone, so they can be part of a compiled function or of an
+    exported graph, and the same key gives the same numbers in every process.
+
+    Args:
+        key: an integer, or a scalar integer tensor.
+    """
+
+    def __init__(self, key: Any) -> None:
+        self.key = ops.cast(key, SEED_DTYPE[keras.backend.backend()])
+        self.draws = 0
+
+    def next(self, ordered: bool = True) -> Any:
+        """The next seed: a vector of the key and the number of draws so far."""
+        self.draws += 1
+        return ops.stack([self.key, ops.cast(self.draws, self.key.dtype)])
+
+
+def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTensor) -> Callable:
+    """`function` of tensors compiled for the backend, reading the current variables of `model` at each call.
+
+    Randomness inside it must come from a `KeyedSeed`: on JAX, changes of variables are dropped.
+
+    Args:
+        model: whose variables the function reads.
+        function: of as many tensors as `signature` has.
+        signature: shape and dtype of each tensor; None for axes whose length varies.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, input_signature=[tf.TensorSpec(t.shape, t.dtype) for t in signature])
+    if keras.backend.backend() == "jax":
+        import jax
+
+        @jax.jit
+        def stateless(values: list, *tensors: Any) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+                return function(*tensors)
+
+        return lambda *tensors: stateless([variable.value for variable in model.variables], *tensors)
+    return function
+
+
+def prefers_jit() -> str | bool:
+    """Keras' `jit_compile` that is fastest by default: XLA costs a small model on a CPU under TensorFlow more in
+    compilation and parallelism than it gains."""
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    import tensorflow as tf
+
+    return "auto" if tf.config.list_physical_devices("GPU") else False
+
+
+def replicas() -> int:
+    """Number of devices that TensorFlow's current strategy trains on; 1 without a strategy and on other backends."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def normal_noise(shape: Any, seed: keras.random.SeedGenerator) -> Any:
+    """Standard normal noise in float32, different on every replica of a TensorFlow strategy.
+
+    Keras gives each replica the same state of a seed generator, so without the replica's number all of them would
+    draw the same noise.
+    """
+    if replicas() > 1:
+        import tensorflow as tf
+
+        key = seed.next()
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.random.stateless_normal(shape, seed=tf.stack([key[0] + tf.cast(replica, key.dtype), key[1]]))
+    return keras.random.normal(shape, dtype="float32", seed=seed)

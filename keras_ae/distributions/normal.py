@@ -1,0 +1,108 @@
+"""Normal distributions over codes.
+
+They are named tuples of tensors, so that they pass through Keras layers and compiled functions as they are. The first
+axis of the parameters is the batch, the others are the event; `log_prob` also takes values with more axes in front
+(several samples an example).
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from keras import ops
+
+LOG_VAR_BOUND = 20.0
+LOG_2PI = math.log(2 * math.pi)
+
+
+def bound(log_var: Any, limit: float = LOG_VAR_BOUND) -> Any:
+    """`log_var` bounded smoothly to (-limit, limit): x / sqrt(1 + (x / limit)^2).
+
+    exp(log_var) overflows float32 at 89. A hard clip has zero gradient outside its interval, so that a unit which left
+    it never returns; here the gradient falls off only as a power of x.
+
+    >>> float(bound(1e6))
+    20.0
+    """
+    return log_var / ops.sqrt(1 + ops.square(log_var / limit))
+
+
+def sum_event(values: Any, event_ndim: int) -> Any:
+    """The sum over the last `event_ndim` axes."""
+    return ops.sum(values, axis=tuple(range(-event_ndim, 0))) if event_ndim else values
+
+
+def normal_log_density(x: Any, mean: Any, log_var: Any) -> Any:
+    """log N(x; mean, exp(log_var)) of every value, in nats."""
+    return -0.5 * (LOG_2PI + log_var + ops.square(x - mean) * ops.exp(-log_var))
+
+
+class DiagonalNormal(NamedTuple):
+    """N(mean, diag(exp(log_var))).
+
+    Args:
+        mean: tensor of shape (batch, *event).
+        log_var: logarithm of the variances, same shape.
+
+    Example:
+        >>> q = DiagonalNormal(ops.zeros((1, 2)), ops.zeros((1, 2)))
+        >>> [round(float(v), 4) for v in q.log_prob(ops.zeros((1, 2)))]
+        [-1.8379]
+    """
+
+    mean: Any
+    log_var: Any
+
+    def rsample(self, noise: Any) -> Any:
+        """z = mean + exp(0.5 log_var) * noise, the reparameterisation trick (Kingma and Welling, 2014, eq. 10)."""
+        return self.mean + ops.exp(0.5 * self.log_var) * noise
+
+    def log_prob(self, z: Any) -> Any:
+        """log q(z) in nats, summed over the event axes."""
+        return sum_event(normal_log_density(z, self.mean, self.log_var), ops.ndim(self.mean) - 1)
+
+    def variance(self) -> Any:
+        """The variance of every dimension."""
+        return ops.exp(self.log_var)
+
+
+class FullNormal(NamedTuple):
+    """N(mean, L L^T) with a lower triangular L of positive diagonal (its Cholesky factor).
+
+    Args:
+        mean: tensor of shape (batch, dim).
+        scale_tril: L, tensor of shape (batch, dim, dim).
+    """
+
+    mean: Any
+    scale_tril: Any
+
+    @classmethod
+    def from_parameters(cls, mean: Any, log_var: Any, lower: Any) -> "FullNormal":
+        """Builds L from the logarithms of its squared diagonal (batch, dim) and its (batch, dim (dim - 1) / 2) entries
+        below the diagonal, row by row."""
+        dim = mean.shape[-1]
+        place = [[1 + i * (i - 1) // 2 + j if j < i else 0 for j in range(dim)] for i in range(dim)]
+        padded = ops.concatenate([ops.zeros_like(log_var[:, :1]), lower], axis=-1)
+        below = ops.take(padded, ops.array(place, dtype="int32"), axis=-1)
+        return cls(mean, below + ops.exp(0.5 * log_var)[..., None] * ops.eye(dim, dtype=mean.dtype))
+
+    def rsample(self, noise: Any) -> Any:
+        """z = mean + L noise."""
+        return self.mean + ops.einsum("bij,...bj->...bi", self.scale_tril, noise)
+
+    def log_prob(self, z: Any) -> Any:
+        """log q(z) in nats: -0.5 (d log 2 pi + |L^-1 (z - mean)|^2) - sum log diag L."""
+        batch, dim = ops.shape(self.mean)[0], self.mean.shape[-1]
+        difference = z - self.mean
+        columns = ops.transpose(ops.reshape(difference, (-1, batch, dim)), (1, 2, 0))
+        white = ops.linalg.solve_triangular(self.scale_tril, columns, lower=True)
+        squares = ops.reshape(ops.transpose(ops.sum(ops.square(white), axis=1)), ops.shape(difference)[:-1])
+        return -0.5 * (dim * LOG_2PI + squares + self.log_det())
+
+    def log_det(self) -> Any:
+        """log det(L L^T) of every example."""
+        return 2 * ops.sum(ops.log(ops.diagonal(self.scale_tril, axis1=-2, axis2=-1)), axis=-1)
+
+    def variance(self) -> Any:
+        """The variance of every dimension: the diagonal of L L^T."""
+        return ops.sum(ops.square(self.scale_tril), axis=-1)

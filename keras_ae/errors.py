@@ -1,0 +1,35 @@
+"""Errors that say what was wrong, where, what was expected, what was received, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """The caller passed something that cannot work; the message says what to change.
+
+    A subclass of `ValueError`, so that a script needs no name of ours to catch it; the command line turns it into one
+    line and exit code 2.
+    """
+
+
+class TrainingDivergedError(FloatingPointError):
+    """A term of the loss became infinite or not a number during training."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
+    """The error for a name that is not in a table, with the names that are close to it.
+
+    >>> print(unknown("model", "vea", ["ae", "vae"]))
+    Unknown model: 'vea'. Did you mean 'vae' or 'ae'? Known: ae, vae.
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return InputError(f"Unknown {kind}: {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def positive_integer(name: str, value: object) -> int:
+    """`value` as an int, or an error that names the argument when it is not a whole number of at least one."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:  # type: ignore[call-overload]
+        raise InputError(f"{name} must be a whole number of at least 1. Received: {name}={value!r}.")
+    return int(value)  # type: ignore[call-overload]

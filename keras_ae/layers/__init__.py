@@ -1,0 +1,6 @@
+"""Keras layers that the variants use; each also works in a model of one's own."""
+
+from keras_ae.layers.head import Head
+from keras_ae.layers.sampling import Sampling
+
+__all__ = ["Head", "Sampling"]

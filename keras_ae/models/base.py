@@ -1,0 +1,240 @@
+"""The contract that every model of the zoo fulfils."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae import backend, errors
+from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound, likelihoods
+from keras_ae.layers import Head, Sampling
+from keras_ae.models import inputs, training
+from keras_ae.models.batch import Batch
+
+
+class Autoencoder(training.Training):
+    """Base of all models: an encoder, a decoder, a likelihood, and an objective.
+
+    Args:
+        encoder: a `keras.Model` from x, (batch, *event), to features; without an output layer.
+        decoder: a `keras.Model` from a code, (batch, *latent), to features; without an output layer.
+        latent_dim: dimensions of the code, or a tuple for a grid or a sequence of codes.
+        likelihood: the observation model p(x|z): `"bernoulli"`, `"normal"`, `"categorical"`, or an object of
+            `keras_ae.distributions.likelihoods`.
+        output_layer: `"dense"`, a linear layer from the decoder's features to the likelihood's parameters; a layer of
+            one's own; or `"given"`: the decoder already yields the parameters (no activation).
+        code_activation: name or function applied to the code; None for none.
+        seed: integer that fixes the initial weights of the layers that the model adds, the noise and the order of
+            examples. None draws one.
+
+    Raises:
+        InputError: networks, code, likelihood and output do not fit together; the message says what to change.
+    """
+
+    terms: tuple[str, ...] = ("reconstruction",)  # names of what `objective` returns; they add up to `loss`
+    accepts_missing = False  # whether x may hold NaN for what was not observed
+    bare_y: str | None = None  # what `fit(x, y)` means when y is no dict: "condition", "label", or by its shape
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        latent_dim: int | tuple[int, ...],
+        likelihood: str | likelihoods.Likelihood = "bernoulli",
+        output_layer: str | keras.layers.Layer = "dense",
+        code_activation: Any = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.latent_dim = latent_dim
+        self.latent_shape = inputs.latent_shape(latent_dim)
+        inputs.check_networks(encoder, decoder, self.latent_shape)
+        self.encoder, self.decoder = encoder, decoder
+        self.event_shape = tuple(encoder.input_shape[1:])
+        self.likelihood = likelihoods.get(likelihood)
+        self.code_activation = code_activation
+        self.output_layer = output_layer
+        self.output_head = self.make_output_head()
+        self.make_code_heads()
+        self.finish_building()
+
+    def head(self, shape: tuple[int, ...], activation: Any, name: str) -> Head:
+        """A linear layer from the encoder's features."""
+        layer = Head(shape, activation, seed=self.next_seed(), name=name)
+        layer.build(self.encoder.output_shape)
+        return layer
+
+    def make_code_heads(self) -> None:
+        """Adds the layers between the encoder's features and the code."""
+        self.code_head = self.head(self.latent_shape, self.code_activation, "code")
+
+    def make_output_head(self) -> keras.layers.Layer | None:
+        """The layer between the decoder's features and the likelihood's parameters; None where there is none."""
+        shape = self.likelihood.param_shape(self.event_shape)
+        given = self.output_layer == "given"
+        inputs.check_decoder_output(self.decoder, self.event_shape, shape, given)
+        if given:
+            return None
+        if self.output_layer == "dense":
+            layer = Head(shape, seed=self.next_seed(), name="output")
+        elif isinstance(self.output_layer, keras.layers.Layer):
+            layer = self.output_layer
+        else:
+            raise errors.InputError(
+                f"output_layer must be 'dense', 'given' or a Keras layer. Received: {self.output_layer!r}."
+            )
+        if not layer.built:
+            layer.build(self.decoder.output_shape)
+        produced = tuple(layer.compute_output_shape(self.decoder.output_shape)[1:])
+        if produced != shape:
+            raise errors.InputError(f"output_layer must yield parameters of shape {shape}. Received: {produced}.")
+        return layer
+
+    def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
+        """The terms of the loss: one value per example for each of `self.terms` (nats, summed over the event axes), or
+        a scalar for a statistic of the batch."""
+        raise NotImplementedError
+
+    def features(self, x: Any, training: bool = False) -> Any:
+        """The encoder's features of x."""
+        return self.encoder(self.likelihood.encoder_input(x), training=training)
+
+    def code(self, x: Any, training: bool = False) -> Any:
+        """The code of x, as tensors; `encode` takes whole arrays."""
+        return self.code_head(self.features(x, training))
+
+    def decode_params(self, code: Any, training: bool = False) -> Any:
+        """The likelihood's parameters for a code."""
+        features = self.decoder(code, training=training)
+        return features if self.output_head is None else self.output_head(features)
+
+    def decode_mean(self, code: Any) -> Any:
+        """E[x | code]."""
+        return self.likelihood.mean(self.decode_params(code))
+
+    def reconstruct_mean(self, x: Any) -> Any:
+        """E[x | code of x], what calling the model gives."""
+        return self.decode_mean(self.code(x))
+
+    def reconstruction(self, batch: Batch, code: Any, training: bool) -> Any:
+        """-log p(target | code), in nats per example."""
+        return -self.likelihood.log_prob(batch.target, self.decode_params(code, training), batch.mask)
+
+    def score(self, x: Any, seed: Any) -> Any:
+        """The loss of each example, as tensors: the sum of the objective's terms that belong to one example."""
+        return sum(term for term in self.objective(Batch(x, x), training=False).values() if ops.ndim(term))
+
+    def encode(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+        """Codes of x, as arrays: (n, *event) -> (n, *latent)."""
+        return self.over_batches("code", inputs.check_x(self, x), batch_size)
+
+    def decode(self, codes: Any, batch_size: int = 1024) -> np.ndarray:
+        """The means E[x | code] of codes, as arrays: (n, *latent) -> (n, *event)."""
+        codes = inputs.as_array(codes, "codes", self.latent_shape)
+        inputs.check_finite(codes, "codes")
+        return self.over_batches("decode_mean", codes, batch_size)
+
+    def reconstruct(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+        """Reconstructions of x, as arrays: (n, *event) -> (n, *event)."""
+        return self.over_batches("reconstruct_mean", inputs.check_x(self, x), batch_size)
+
+    def sample(self, n: int, seed: int | None = None, **kwargs: Any) -> np.ndarray:
+        """New examples; only models with a distribution of codes have them."""
+        raise errors.InputError(
+            f"{type(self).__name__} has no distribution of codes to sample from. Use a variational model such as VAE, "
+            "or decode codes of your own: model.decode(codes)."
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("encoder", "decoder")}
+        return {
+            **super().get_config(),
+            **networks,
+            "latent_dim": self.latent_dim,
+            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
+            "output_layer": keras.saving.serialize_keras_object(self.output_layer),
+            "code_activation": keras.saving.serialize_keras_object(self.code_activation),
+            "seed": self.seed,
+        }
+
+
+class Variational(Autoencoder):
+    """Base of the models with a posterior q(z|x) that is sampled and a prior p(z).
+
+    Args:
+        posterior: `"diagonal"` or `"full"` covariance of the normal q(z|x).
+        Others: see `Autoencoder`.
+    """
+
+    terms = ("reconstruction", "kl")
+
+    def __init__(self, *args: Any, posterior: str = "diagonal", **kwargs: Any) -> None:
+        if posterior not in ("diagonal", "full"):
+            raise errors.unknown("posterior", posterior, ("diagonal", "full"))
+        self._posterior_name = posterior
+        super().__init__(*args, **kwargs)
+
+    def make_code_heads(self) -> None:
+        self.mean_head = self.head(self.latent_shape, self.code_activation, "z_mean")
+        self.log_var_head = self.head(self.latent_shape, None, "z_log_var")
+        self.lower_head = None
+        if self._posterior_name == "full":
+            if len(self.latent_shape) != 1:
+                raise errors.InputError(f"posterior='full' needs an integer latent_dim. Received: {self.latent_dim!r}.")
+            below_diagonal = self.latent_shape[0] * (self.latent_shape[0] - 1) // 2
+            self.lower_head = self.head((below_diagonal,), None, "z_lower") if below_diagonal else None
+        self.sampling = Sampling(seed=self.next_seed(), name="sampling")
+        self.prior = StandardNormal(self.latent_shape)
+
+    def posterior(self, x: Any, training: bool = False) -> DiagonalNormal | FullNormal:
+        """q(z|x), as a distribution of tensors."""
+        features = self.features(x, training)
+        mean, log_var = self.mean_head(features), bound(self.log_var_head(features))
+        if self.lower_head is None:
+            return DiagonalNormal(mean, log_var)
+        return FullNormal.from_parameters(mean, log_var, self.lower_head(features))
+
+    def code(self, x: Any, training: bool = False) -> Any:
+        """The mean of q(z|x)."""
+        return self.posterior(x, training).mean
+
+    def sample(self, n: int, seed: int | None = None, observation: str = "mean", batch_size: int = 1024) -> np.ndarray:
+        """`n` new examples: z ~ p(z), then the mean of p(x|z), or a draw of it.
+
+        Args:
+            n: how many.
+            seed: integer; the same seed gives the same examples. None draws one.
+            observation: `"mean"`, E[x|z], what papers show; or `"sample"`, x ~ p(x|z).
+        """
+        generator = keras.random.SeedGenerator(seed)
+        codes = self.prior.sample(errors.positive_integer("n", n), generator)
+        if observation == "mean":
+            return self.over_batches("decode_mean", codes, batch_size)
+        if observation != "sample":
+            raise errors.unknown("observation", observation, ("mean", "sample"))
+        params = self.over_batches("decode_params", codes, batch_size)
+        return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), generator))
+
+    def propose(self, batch: Batch, samples: int, seed: keras.random.SeedGenerator) -> tuple[Any, Any]:
+        """`samples` codes of q(z|x) for each example and their log q: (samples, batch, *latent), (samples, batch)."""
+        q = self.posterior(batch.x)
+        z = q.rsample(keras.random.normal((samples, *ops.shape(q.mean)), dtype="float32", seed=seed))
+        return z, q.log_prob(z)
+
+    def log_joint(self, batch: Batch, z: Any) -> Any:
+        """log p(target, z) in nats: (samples, batch, *latent) -> (samples, batch)."""
+        samples, examples = ops.shape(z)[0], ops.shape(z)[1]
+        params = self.decode_params(ops.reshape(z, (-1, *self.latent_shape)))
+        params = ops.reshape(params, (samples, examples, *self.likelihood.param_shape(self.event_shape)))
+        return self.likelihood.log_prob(batch.target, params, batch.mask) + self.prior.log_prob(z)
+
+    def score(self, x: Any, seed: Any, samples: int = 16) -> Any:
+        """The negative ELBO of each example, averaged over `samples` draws of q(z|x) that are a function of `seed`."""
+        batch = Batch(x, x)
+        z, log_q = self.propose(batch, samples, backend.KeyedSeed(seed))
+        return ops.mean(log_q - self.log_joint(batch, z), axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "posterior": self._posterior_name}

@@ -1,0 +1,152 @@
+"""Checks of what users pass in, before anything is computed."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ae import errors
+from keras_ae.models.batch import roles
+
+
+def is_arrays(x: Any) -> bool:
+    """Whether x is an array (of any library), in contrast to a data set or a generator."""
+    return isinstance(x, np.ndarray | list | tuple) or (hasattr(x, "__array__") and hasattr(x, "shape"))
+
+
+def as_array(x: Any, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """x as a NumPy array of numbers of shape (n, *shape) with n >= 1."""
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise errors.InputError(f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}.") from error
+    if array.dtype.kind not in "fiub":
+        raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
+    if array.shape[1:] != shape or array.ndim == 0:
+        hint = ""
+        if (*array.shape[1:], 1) == shape:
+            hint = f" Add the channel axis: {name} = {name}[..., None]."
+        elif array.shape == shape:
+            hint = f" For a single example add the batch axis: {name} = {name}[None]."
+        raise errors.InputError(
+            f"{name} must have the shape (n, {', '.join(map(str, shape))}). Received: {array.shape}.{hint}"
+        )
+    if len(array) == 0:
+        raise errors.InputError(f"{name} is empty: it has the shape {array.shape}.")
+    return array.astype("float32") if array.dtype.kind == "f" and array.dtype != np.float32 else array
+
+
+def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
+    """Raises InputError where a value is infinite, or NaN unless allowed, and says where."""
+    if array.dtype.kind != "f" or np.isfinite(np.sum(array, dtype="float64")):
+        return
+    bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
+    if bad.any():
+        first = tuple(map(int, np.argwhere(bad)[0]))
+        raise errors.InputError(
+            f"{name} has {int(bad.sum())} values that are {'infinite' if allow_nan else 'infinite or not a number'}, "
+            f"the first at index {first} ({array[first]}). Replace or drop them."
+        )
+
+
+def check_x(model: Any, x: Any, name: str = "x") -> np.ndarray:
+    """x as an array that the model can take."""
+    array = as_array(x, name, model.event_shape)
+    check_finite(array, name, model.accepts_missing)
+    model.likelihood.check(array, name)
+    return array
+
+
+def check_fit(model: Any, x: Any, y: Any, sample_weight: Any, name: str = "x") -> tuple:
+    """(x,), (x, y) or (x, y, sample_weight) as checked arrays."""
+    x = check_x(model, x, name)
+    y = {key: np.asarray(value) for key, value in y.items()} if isinstance(y, dict) else y
+    y = y if y is None or isinstance(y, dict) else np.asarray(y)
+    named = roles(y, x, model.bare_y)
+    lengths = {**{f"y[{key!r}]" if isinstance(y, dict) else "y": value for key, value in named.items()}}
+    if y is not None and not isinstance(y, dict):
+        lengths["y"] = y
+    if "target" in named:
+        check_x(model, named["target"], "y")
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight)
+        lengths["sample_weight"] = sample_weight
+        if sample_weight.ndim != 1 or sample_weight.dtype.kind not in "fiub" or not (sample_weight >= 0).all():
+            raise errors.InputError(
+                f"sample_weight must hold one number of at least 0 per example. Received: shape {sample_weight.shape}, "
+                f"dtype {sample_weight.dtype}" + (", with negative values or NaN." if sample_weight.ndim == 1 else ".")
+            )
+    for what, value in lengths.items():
+        if len(value) != len(x):
+            raise errors.InputError(f"{what} has {len(value)} examples, {name} has {len(x)}: they must be as many.")
+    if sample_weight is not None:
+        return x, x if y is None else y, sample_weight
+    return (x,) if y is None else (x, y)
+
+
+def check_first_batch(model: Any, data: Any, name: str) -> None:
+    """Checks what can be checked of a data set without consuming it: its first batch."""
+    if hasattr(data, "element_spec"):
+        first = next(iter(data.take(1)), None)
+    elif isinstance(data, keras.utils.PyDataset):
+        first = data[0]
+    else:
+        return
+    if first is None:
+        raise errors.InputError(f"{name} is an empty data set.")
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(first)
+    check_fit(model, x, y, sample_weight, f"{name} (its first batch)")
+
+
+def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...]) -> None:
+    """Raises InputError unless encoder and decoder are built, have one input and one output, and fit the code."""
+    for role, network in (("encoder", encoder), ("decoder", decoder)):
+        if not isinstance(network, keras.Model):
+            raise errors.InputError(f"The {role} must be a keras.Model. Received: {type(network).__name__}.")
+        if not network.built or not hasattr(network, "output_shape"):
+            raise errors.InputError(
+                f"The {role} has no shapes yet. Begin it with keras.Input(shape), so that it is built at once."
+            )
+        if isinstance(network.output_shape, list | dict) or _is_nested(network.output_shape):
+            raise errors.InputError(
+                f"The {role} has several outputs: {network.output_shape}. Give it one output, the features: the model "
+                "adds the layers of mean, log-variance and sampling itself."
+            )
+        if _is_nested(network.input_shape):
+            raise errors.InputError(f"The {role} must have one input. Received: {network.input_shape}.")
+        if None in network.input_shape[1:]:
+            raise errors.InputError(f"The {role}'s input must have a fixed shape. Received: {network.input_shape}.")
+    if tuple(decoder.input_shape[1:]) != latent_shape:
+        raise errors.InputError(
+            f"The decoder takes codes of shape {tuple(decoder.input_shape[1:])}, but latent_dim gives {latent_shape}. "
+            "Make them equal."
+        )
+
+
+def _is_nested(shape: Any) -> bool:
+    return any(isinstance(axis, tuple | list) for axis in shape)
+
+
+def check_decoder_output(decoder: Any, event_shape: tuple[int, ...], param_shape: tuple[int, ...], given: bool) -> None:
+    """Raises InputError where the decoder's output is not what `output_layer` says it is."""
+    output_shape = tuple(decoder.output_shape[1:])
+    if given and output_shape != param_shape:
+        raise errors.InputError(
+            f"With output_layer='given' the decoder must yield the likelihood's parameters, of shape {param_shape}. "
+            f"Received: a decoder with output {output_shape}."
+        )
+    activation = getattr(decoder.layers[-1], "activation", keras.activations.linear)
+    squashes = activation in (keras.activations.sigmoid, keras.activations.tanh, keras.activations.softmax)
+    if squashes and (given or output_shape in (event_shape, param_shape)):
+        raise errors.InputError(
+            f"The decoder ends in an output of the shape {output_shape} of x with the activation "
+            f"'{activation.__name__}', but the likelihood has an output layer of its own. Remove the decoder's last "
+            "layer, or remove its activation and pass output_layer='given'."
+        )
+
+
+def latent_shape(latent_dim: Any) -> tuple[int, ...]:
+    """The shape of a code: (latent_dim,) for an integer; a tuple stands for a grid or a sequence of codes."""
+    if isinstance(latent_dim, tuple | list):
+        return tuple(errors.positive_integer(f"latent_dim[{i}]", size) for i, size in enumerate(latent_dim))
+    return (errors.positive_integer("latent_dim", latent_dim),)

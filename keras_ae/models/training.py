@@ -1,0 +1,271 @@
+"""How a model trains: Keras' own loop over packed batches, with the terms given to `add_loss`."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from keras_ae import backend, errors
+from keras_ae.models import inputs, monitoring
+from keras_ae.models.batch import Batch, pack
+from keras_ae.optimizers import Adam
+from keras_ae.pipeline import Batches
+
+STEPS_PER_EXECUTION = 32
+
+
+class Training(keras.Model):
+    """The half of the contract that has nothing to do with what is learned.
+
+    `train_step` and `test_step` pack what Keras hands them into a `Batch` and leave the rest to Keras. `call` gives a
+    batch to the objective and each of its terms to `add_loss`; a plain tensor is only reconstructed.
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+        # Without autocast=False mixed precision would turn targets and weights into half precision.
+        super().__init__(autocast=False, **kwargs)
+        if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0):
+            raise errors.InputError(f"seed must be a whole number of at least 0, or None. Received: seed={seed!r}.")
+        self.seed = int(np.random.randint(2**31)) if seed is None else int(seed)
+        self._seeds = iter(np.random.SeedSequence(self.seed).generate_state(64) >> 1)
+        self._compiled_functions: dict[str, Any] = {}
+        self._has_metrics = False
+
+    def next_seed(self) -> int:
+        """An integer seed for one more layer, a function of the model's seed."""
+        return int(next(self._seeds))
+
+    def finish_building(self) -> None:
+        """Adds what every model has beside its networks."""
+        self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
+        regularised = any(getattr(layer, "activity_regularizer", None) for layer in self._flatten_layers())
+        self._extra = ("regularization",) if regularised or self.losses else ()
+        self.term_means = monitoring.Terms((*self.terms, *self._extra))
+        self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing: a model is built when it is constructed."""
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        metrics: Any = None,
+        steps_per_execution: int | None = None,
+        jit_compile: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configures the training; there is no loss to give.
+
+        Args:
+            optimizer: a name or a Keras optimizer; `"adam"` is Keras' Adam in one fused operation on TensorFlow.
+            metrics: Keras metrics that compare the reconstruction with the target.
+            steps_per_execution: batches per call of the compiled step, and so per call of batch callbacks. None: 32, or
+                1 under a TensorFlow strategy, which cannot do more.
+            jit_compile: whether XLA compiles the step. None: on JAX and on GPUs, not on a CPU under TensorFlow, where it
+                costs more than it gains.
+        """
+        if kwargs.get("loss") is not None:
+            raise errors.InputError(f"compile takes no loss: {type(self).__name__} has its own. Remove the argument.")
+        self._unresolved = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
+        if steps_per_execution is None:
+            steps_per_execution = 1 if backend.replicas() > 1 else STEPS_PER_EXECUTION
+        if jit_compile is None:
+            jit_compile = backend.prefers_jit()
+        self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
+        super().compile(
+            optimizer=Adam() if optimizer == "adam" else optimizer,
+            metrics=metrics,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not isinstance(inputs, Batch):
+            return self.reconstruct_mean(inputs)
+        if training:
+            self.step.assign_add(1)
+        terms = self.objective(inputs, training)
+        if set(terms) != set(self.terms):
+            raise ValueError(f"The objective must return the terms {self.terms}. Received: {tuple(terms)}.")
+        for name in self.terms:
+            self.add_loss(_average(terms[name], inputs.weight))
+        return self.reconstruct_mean(inputs.x) if self._has_metrics else inputs.x
+
+    def pack(self, data: Any) -> Batch:
+        """What Keras hands to a step as a `Batch`."""
+        return pack(data, self.bare_y, self.accepts_missing)
+
+    def train_step(self, *args: Any) -> Any:
+        return super().train_step(*args[:-1], (self.pack(args[-1]),))
+
+    def test_step(self, *args: Any) -> Any:
+        return super().test_step(*args[:-1], (self.pack(args[-1]),))
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The sum of the terms; updates their means."""
+        values = list(self.losses)
+        named, extra = values[: len(self.terms)], values[len(self.terms) :]
+        if self._extra:
+            named.append(sum(extra))
+        self.term_means.update_state(ops.stack(named), ops.shape(x.x)[0])
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Metrics compare the reconstruction with the target."""
+        batch = x if isinstance(x, Batch) else self.pack((x, y, sample_weight))  # Keras builds metrics on raw data
+        return super().compute_metrics(batch, batch.target, y_pred, batch.weight)
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict | None = None,
+        sample_weight: Any = None,
+        validation_batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains the model; arguments and return value are those of `keras.Model.fit`.
+
+        Args:
+            x: an array (n, *event), `Batches`, or anything else that Keras takes (`tf.data.Dataset`, `PyDataset`, ...).
+            y: None; a target of x's shape; class labels, which are ignored by models that have no use for them; or a
+                dict with some of the keys target, condition and label.
+            sample_weight: (n,) weight of each example's terms; the mean is still over the number of examples.
+
+        Raises:
+            InputError: an array does not fit the model or its likelihood; nothing has been trained then.
+            TrainingDivergedError: a term became infinite or not a number.
+        """
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = _split(x, y, sample_weight, validation_split)
+        data, batches = self._prepare(x, y, sample_weight, batch_size, shuffle, "x")
+        watch: list[Any] = [monitoring.StopOnNonFinite()]
+        if batches:
+            watch.append(monitoring.SetEpoch(batches))
+        if validation_data is not None:
+            parts = keras.utils.unpack_x_y_sample_weight(validation_data)
+            size = validation_batch_size or batch_size
+            validation, validation_batches = self._prepare(*parts, size, False, "validation_data")
+            if validation_batches:
+                validation_data, validation_batch_size = validation["x"], None
+        return super().fit(
+            **data,
+            epochs=errors.positive_integer("epochs", epochs),
+            verbose=verbose,
+            callbacks=[*watch, *(callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else [])],
+            validation_data=validation_data,
+            validation_batch_size=validation_batch_size,
+            shuffle=False if batches else shuffle,
+            class_weight=class_weight,
+            **kwargs,
+        )
+
+    def evaluate(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, sample_weight: Any = None, **kwargs: Any
+    ) -> Any:
+        """The means of the loss and its terms; arguments and return value are those of `keras.Model.evaluate`."""
+        if kwargs.get("_use_cached_eval_dataset"):  # called by fit, which has checked the data
+            return super().evaluate(x, y, batch_size=batch_size, sample_weight=sample_weight, **kwargs)
+        data, _ = self._prepare(x, y, sample_weight, batch_size, False, "x")
+        return super().evaluate(**data, **kwargs)
+
+    def _prepare(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool, name: str
+    ) -> tuple[dict[str, Any], Batches | None]:
+        """Checked data as Keras' arguments, and the `Batches` behind them if there are any."""
+        if isinstance(x, Batches):
+            inputs.check_fit(self, *x.arrays, *[None] * (3 - len(x.arrays)), name)
+        elif inputs.is_arrays(x):
+            arrays = inputs.check_fit(self, x, y, sample_weight, name)
+            x = Batches(arrays, errors.positive_integer("batch_size", batch_size or 32), bool(shuffle), self.seed)
+        if isinstance(x, Batches):
+            return {"x": x.for_keras()}, x
+        inputs.check_first_batch(self, x, name)
+        return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}, None
+
+    def over_batches(self, method: str, x: Any, batch_size: int) -> np.ndarray:
+        """A method of one tensor applied to an array, compiled, in batches."""
+        errors.positive_integer("batch_size", batch_size)
+        if method not in self._compiled_functions:
+            self._compiled_functions[method] = backend.compiled(
+                self, getattr(self, method), keras.KerasTensor((None, *x.shape[1:]), "float32")
+            )
+        function = self._compiled_functions[method]
+        parts = [
+            function(ops.cast(x[start : start + batch_size], "float32")) for start in range(0, len(x), batch_size)
+        ]
+        return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+
+    def export(self, filepath: Any, **kwargs: Any) -> Any:
+        """Writes a SavedModel for serving; see `keras_ae.export`."""
+        from keras_ae import serving
+
+        return serving.export(self, filepath, **kwargs)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {**super().get_compile_config(), **self._unresolved}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": keras.saving.serialize_keras_object(self.dtype_policy), "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        nested = {name: value for name, value in config.items() if isinstance(value, dict) and "class_name" in value}
+        built = {name: keras.saving.deserialize_keras_object(value, custom_objects) for name, value in nested.items()}
+        return cls(**{**config, **built})
+
+    def save_own_variables(self, store: Any) -> None:
+        """Saves the model's own weights and, beyond what Keras does, the state of every random generator, so that a
+        resumed training draws the noise that an uninterrupted one would have drawn."""
+        for name, variable in self._own_state().items():
+            store[name] = variable
+
+    def load_own_variables(self, store: Any) -> None:
+        for name, variable in self._own_state().items():
+            variable.assign(store[name])
+
+    def _own_state(self) -> dict[str, Any]:
+        weights = {id(weight) for weight in self.weights}
+        own = self._trainable_variables + self._non_trainable_variables
+        seeds = [variable for variable in self.variables if id(variable) not in weights]
+        return {
+            **{f"weight_{i}": weight for i, weight in enumerate(own)},
+            **{f"seed_{i}": seed for i, seed in enumerate(seeds)},
+        }
+
+
+def _average(term: Any, weight: Any) -> Any:
+    """The mean over the batch of a value per example; a statistic of the batch as it is."""
+    if ops.ndim(term) == 0:
+        return term
+    return ops.mean(term if weight is None else term * weight)
+
+
+def _split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple, tuple]:
+    """Training and validation arrays: the last `fraction` of the examples is for validation."""
+    if not inputs.is_arrays(x) or not 0 < fraction < 1:
+        raise errors.InputError(
+            f"validation_split needs arrays and a fraction between 0 and 1. Received: {type(x).__name__}, {fraction!r}."
+        )
+    start = len(x) - int(len(x) * fraction)
+    parts = (x, y, sample_weight)
+
+    def rows(part: slice) -> tuple:
+        return tree.map_structure(lambda a: None if a is None else np.asarray(a)[part], parts)
+
+    return rows(slice(start)), rows(slice(start, None))

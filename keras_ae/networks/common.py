@@ -1,0 +1,48 @@
+"""What the network functions share."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ae import errors
+
+
+def initializers(seed: int | None, kind: Any = keras.initializers.GlorotUniform) -> Iterator[Any]:
+    """An endless sequence of initialisers, one for each layer, that is a function of `seed`."""
+    generator = np.random.default_rng(seed)
+    while True:
+        yield kind(seed=int(generator.integers(2**31)))
+
+
+def shape_of(name: str, shape: Any, ranks: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` as a tuple of positive integers of one of the ranks."""
+    values = (shape,) if isinstance(shape, int) else tuple(shape)
+    if len(values) not in ranks or not values:
+        expected = " or ".join(map(str, ranks))
+        raise errors.InputError(
+            f"{name} must have {expected} axes, without the batch's: (height, width, channels) for images. "
+            f"Received: {name}={shape!r}."
+        )
+    return tuple(errors.positive_integer(f"{name}[{i}]", value) for i, value in enumerate(values))
+
+
+def sizes(size: Sequence[int], strides: Sequence[int]) -> list[tuple[int, ...]]:
+    """Height and width before and after each strided convolution with "same" padding.
+
+    >>> sizes((45, 37), (2, 2))
+    [(45, 37), (23, 19), (12, 10)]
+    """
+    found = [tuple(size)]
+    for stride in strides:
+        found.append(tuple(-(-length // stride) for length in found[-1]))
+    return found
+
+
+def crop(images: Any, size: Sequence[int]) -> Any:
+    """Cuts off the rows and columns that a strided transposed convolution made too many."""
+    extra = [have - want for have, want in zip(images.shape[1:3], size, strict=True)]
+    if not any(extra):
+        return images
+    return keras.layers.Cropping2D([(more // 2, more - more // 2) for more in extra])(images)

@@ -1,0 +1,61 @@
+"""Convolutional networks for images of any size."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_ae import errors
+from keras_ae.networks import common
+
+
+def conv(
+    input_shape: Sequence[int],
+    latent_dim: int,
+    filters: Sequence[int] = (32, 64),
+    units: int = 256,
+    activation: Any = "relu",
+    seed: int | None = None,
+) -> tuple[keras.Model, keras.Model]:
+    """Convolutions of kernel 3 and stride 2, then a dense layer; the decoder is the mirror image.
+
+    Args:
+        input_shape: (height, width, channels) of any size: what the strides do not divide is padded and cut.
+        latent_dim: number of dimensions of the code.
+        filters: channels of each convolution; each halves height and width.
+        units: units of the dense layer.
+        activation: of every layer.
+        seed: integer; the same seed gives the same initial weights.
+
+    Returns:
+        (encoder, decoder): features of x, (batch, units), and features of a code, (batch, height, width, filters[0]).
+
+    Example:
+        >>> encoder, decoder = conv((45, 37, 3), latent_dim=8, seed=0)
+        >>> decoder.output_shape
+        (None, 45, 37, 32)
+    """
+    height, width, channels = common.shape_of("input_shape", input_shape, ranks=(3,))
+    filters = [errors.positive_integer(f"filters[{i}]", count) for i, count in enumerate(filters)]
+    sizes = common.sizes((height, width), [2] * len(filters))
+    initializers = common.initializers(seed)
+
+    def options() -> dict[str, Any]:
+        return {"activation": activation, "kernel_initializer": next(initializers)}
+
+    x = keras.Input((height, width, channels), name="x")
+    features = x
+    for count in filters:
+        features = keras.layers.Conv2D(count, 3, strides=2, padding="same", **options())(features)
+    features = keras.layers.Dense(units, **options())(keras.layers.Flatten()(features))
+
+    z = keras.Input((errors.positive_integer("latent_dim", latent_dim),), name="z")
+    smallest = (*sizes[-1], filters[-1])
+    values = keras.layers.Dense(units, **options())(z)
+    values = keras.layers.Dense(math.prod(smallest), **options())(values)
+    values = keras.layers.Reshape(smallest)(values)
+    for count, size in zip([*filters[-2::-1], filters[0]], sizes[-2::-1], strict=True):
+        values = keras.layers.Conv2DTranspose(count, 3, strides=2, padding="same", **options())(values)
+        values = common.crop(values, size)
+    return keras.Model(x, features, name="encoder"), keras.Model(z, values, name="decoder")

@@ -1,0 +1,51 @@
+"""Fully connected networks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_ae import errors
+from keras_ae.networks import common
+
+
+def dense(
+    input_shape: Sequence[int],
+    latent_dim: int,
+    hidden: Sequence[int] = (512, 256),
+    activation: Any = "relu",
+    seed: int | None = None,
+) -> tuple[keras.Model, keras.Model]:
+    """Multilayer perceptrons: x -> hidden[0] -> ... -> hidden[-1] and z -> hidden[-1] -> ... -> hidden[0].
+
+    Args:
+        input_shape: shape of one example; anything but a vector is flattened.
+        latent_dim: number of dimensions of the code.
+        hidden: units of the encoder's hidden layers; the decoder mirrors them. Empty for linear models.
+        activation: of every hidden layer.
+        seed: integer; the same seed gives the same initial weights.
+
+    Returns:
+        (encoder, decoder): features of x, (batch, hidden[-1]), and features of a code, (batch, hidden[0]).
+
+    Example:
+        >>> encoder, decoder = dense((28, 28, 1), latent_dim=16, seed=0)
+        >>> encoder.output_shape, decoder.output_shape
+        ((None, 256), (None, 512))
+    """
+    input_shape = common.shape_of("input_shape", input_shape, ranks=(1, 2, 3, 4))
+    units = [errors.positive_integer(f"hidden[{i}]", size) for i, size in enumerate(hidden)]
+    initializers = common.initializers(seed)
+
+    def layer(size: int) -> keras.layers.Layer:
+        return keras.layers.Dense(size, activation, kernel_initializer=next(initializers))
+
+    x = keras.Input(input_shape, name="x")
+    features = keras.layers.Flatten()(x)
+    for size in units:
+        features = layer(size)(features)
+    z = keras.Input((errors.positive_integer("latent_dim", latent_dim),), name="z")
+    values = z if units else keras.layers.Identity()(z)
+    for size in reversed(units):
+        values = layer(size)(values)
+    return keras.Model(x, features, name="encoder"), keras.Model(z, values, name="decoder")

@@ -1,0 +1,5 @@
+"""The models by name."""
+
+from keras_ae.zoo.registry import create, describe, list_models, model_class
+
+__all__ = ["create", "describe", "list_models", "model_class"]

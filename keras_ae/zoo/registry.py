@@ -1,0 +1,112 @@
+"""`create`, `list_models` and `describe`: every model by its name."""
+
+import fnmatch
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from keras_ae import errors, models, networks
+from keras_ae.distributions import likelihoods
+
+MODELS: dict[str, type[models.Autoencoder]] = {
+    "ae": models.AE,
+    "linear_ae": models.LinearAE,
+    "vae": models.VAE,
+}
+NETWORKS = {"dense": networks.dense, "conv": networks.conv, "dcgan": networks.dcgan}
+
+
+def model_class(name: str) -> type[models.Autoencoder]:
+    """The class of a registered name."""
+    if name not in MODELS:
+        raise errors.unknown("model", name, MODELS)
+    return MODELS[name]
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the models that match a shell pattern.
+
+    >>> list_models("*vae*")
+    ['vae']
+    """
+    return sorted(fnmatch.filter(MODELS, pattern))
+
+
+def describe(name: str) -> str:
+    """What a model is: its class, purpose, equation, arguments, terms and reference.
+
+    >>> print(describe("ae").splitlines()[0])
+    ae: keras_ae.models.AE
+    """
+    found = model_class(name)
+    return f"{name}: keras_ae.models.{found.__name__}\n\n{inspect.getdoc(found)}"
+
+
+def create(
+    name: str,
+    input_shape: Sequence[int],
+    latent_dim: int,
+    network: str = "dense",
+    likelihood: str | likelihoods.Likelihood | None = None,
+    seed: int | None = None,
+    network_options: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> models.Autoencoder:
+    """A model of the zoo with networks of the zoo.
+
+    Args:
+        name: one of `list_models()`.
+        input_shape: shape of one example, (height, width, channels) for images.
+        latent_dim: number of dimensions of the code.
+        network: `"dense"`, `"conv"` or `"dcgan"`; see `keras_ae.networks`.
+        likelihood: p(x|z), a name or an object. None: the model's default.
+        seed: integer that fixes the initial weights, the noise and the order of examples.
+        network_options: arguments of the network function, such as `{"hidden": (256,)}`.
+        **kwargs: arguments of the model's class; see `describe(name)`.
+
+    Raises:
+        InputError: a name is unknown or an argument does not fit.
+
+    Example:
+        >>> model = create("vae", input_shape=(28, 28, 1), latent_dim=16, seed=0)
+        >>> model.latent_shape
+        (16,)
+    """
+    found = model_class(name)
+    if likelihood is not None:
+        kwargs["likelihood"] = likelihoods.get(likelihood)
+    if "encoder" not in inspect.signature(found).parameters and found is models.LinearAE:
+        if network != "dense" or network_options or "likelihood" in kwargs:
+            raise errors.InputError(f"{name} has networks and squared error of its own: give no network or likelihood.")
+        return found(input_shape, latent_dim, seed=seed, **kwargs)
+    if network not in NETWORKS:
+        raise errors.unknown("network", network, NETWORKS)
+    options = dict(network_options or {})
+    if network == "dcgan":
+        options["parameters"] = likelihoods.get(likelihood or "bernoulli").parameters
+        kwargs["output_layer"] = "given"
+    pair = _call(NETWORKS[network], f"network {network!r}", input_shape, latent_dim, seed=seed, **options)
+    return _call(found, f"model {name!r}", *pair, latent_dim, seed=seed, **kwargs)
+
+
+def _call(function: Any, what: str, *args: Any, **kwargs: Any) -> Any:
+    """Calls a function, after checking that it has the arguments that the user named."""
+    parameters = _parameters(function)
+    for key in kwargs:
+        if key not in parameters:
+            raise errors.unknown(f"argument of {what}", key, parameters)
+    return function(*args, **kwargs)
+
+
+def _parameters(function: Any) -> set[str]:
+    """Names of the arguments of a function, or of a class and the classes that its `**kwargs` go to."""
+    inits = [base.__dict__["__init__"] for base in inspect.getmro(function) if "__init__" in base.__dict__] if (
+        inspect.isclass(function)
+    ) else [function]
+    names: set[str] = set()
+    for init in inits:
+        signature = inspect.signature(init).parameters.values()
+        names |= {p.name for p in signature if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind is p.VAR_KEYWORD for p in signature):
+            break
+    return names - {"self"}

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import backend, errors
+from keras_ae import errors
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound, likelihoods
 from keras_ae.layers import Head, Sampling
 from keras_ae.models import inputs, training
@@ -122,8 +122,9 @@ class Autoencoder(training.Training):
         """-log p(target | code), in nats per example."""
         return -self.likelihood.log_prob(batch.target, self.decode_params(code, training), batch.mask)
 
-    def score(self, x: Any, seed: Any) -> Any:
-        """The loss of each example, as tensors: the sum of the objective's terms that belong to one example."""
+    def score(self, x: Any, seed: Any, samples: int) -> Any:
+        """How badly the model explains each example, in the units of its loss; `Variational` averages over `samples`
+        draws that are a function of `seed`, a deterministic model has no use for them."""
         return sum(term for term in self.objective(Batch(x, x), training=False).values() if ops.ndim(term))
 
     def encode(self, x: Any, batch_size: int = 1024) -> np.ndarray:
@@ -230,10 +231,10 @@ class Variational(Autoencoder):
         params = ops.reshape(params, (samples, examples, *self.likelihood.param_shape(self.event_shape)))
         return self.likelihood.log_prob(batch.target, params, batch.mask) + self.prior.log_prob(z)
 
-    def score(self, x: Any, seed: Any, samples: int = 16) -> Any:
-        """The negative ELBO of each example, averaged over `samples` draws of q(z|x) that are a function of `seed`."""
+    def score(self, x: Any, seed: Any, samples: int) -> Any:
+        """The negative ELBO of each example, in nats, averaged over `samples` draws of q(z|x)."""
         batch = Batch(x, x)
-        z, log_q = self.propose(batch, samples, backend.KeyedSeed(seed))
+        z, log_q = self.propose(batch, samples, seed)
         return ops.mean(log_q - self.log_joint(batch, z), axis=0)
 
     def get_config(self) -> dict[str, Any]:

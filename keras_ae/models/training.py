@@ -1,5 +1,6 @@
 """How a model trains: Keras' own loop over packed batches, with the terms given to `add_loss`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -197,15 +198,18 @@ class Training(keras.Model):
     def over_batches(self, method: str, x: Any, batch_size: int) -> np.ndarray:
         """A method of one tensor applied to an array, compiled, in batches."""
         errors.positive_integer("batch_size", batch_size)
-        if method not in self._compiled_functions:
-            self._compiled_functions[method] = backend.compiled(
-                self, getattr(self, method), keras.KerasTensor((None, *x.shape[1:]), "float32")
-            )
-        function = self._compiled_functions[method]
+        signature = keras.KerasTensor((None, *x.shape[1:]), "float32")
+        function = self.compiled_once(method, getattr(self, method), signature)
         parts = [
             function(ops.cast(x[start : start + batch_size], "float32")) for start in range(0, len(x), batch_size)
         ]
         return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+
+    def compiled_once(self, key: str, function: Callable, *signature: keras.KerasTensor) -> Callable:
+        """`backend.compiled(self, function, *signature)`, kept under `key` for the next time."""
+        if key not in self._compiled_functions:
+            self._compiled_functions[key] = backend.compiled(self, function, *signature)
+        return self._compiled_functions[key]
 
     def export(self, filepath: Any, **kwargs: Any) -> Any:
         """Writes a SavedModel for serving; see `keras_ae.export`."""

@@ -1,0 +1,82 @@
+"""What a model has to beat: PCA, and a model in which all values are independent."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from keras_ae.distributions import likelihoods
+
+MIN_VARIANCE = likelihoods.MIN_VARIANCE
+
+
+def pca(train: np.ndarray, test: np.ndarray, dimensions: int, likelihood: likelihoods.Likelihood) -> dict[str, Any]:
+    """Squared error of PCA, and for a Normal likelihood log p(x) of probabilistic PCA (Tipping and Bishop, 1999).
+
+    Both in the units of a model's evaluation: summed over the values of an example, averaged over examples.
+    """
+    train, test = (values.reshape(len(values), -1).astype("float64") for values in (train, test))
+    dimensions = min(dimensions, *train.shape)
+    fitted = PCA(dimensions, svd_solver="full").fit(train)
+    error = float(np.square(test - fitted.inverse_transform(fitted.transform(test))).sum(axis=1).mean())
+    log_prob = None
+    if isinstance(likelihood, likelihoods.Normal) and dimensions < min(train.shape) and fitted.noise_variance_ > 0:
+        log_prob = float(fitted.score(test))
+    return {"name": f"PCA, {dimensions} dimensions", "squared_error": error, "log_prob": log_prob}
+
+
+def independent(train: np.ndarray, test: np.ndarray, likelihood: likelihoods.Likelihood) -> dict[str, Any]:
+    """Every value by itself: its mean as reconstruction, and its fitted distribution of the likelihood's family.
+
+    Frequencies are smoothed by one pseudo-count a class, variances floored at 1e-6.
+    """
+    mean = train.mean(axis=0)
+    error = float(np.square(test - mean).reshape(len(test), -1).sum(axis=1).mean())
+    log_prob = INDEPENDENT[type(likelihood)](train, test, likelihood)
+    return {
+        "name": f"independent {type(likelihood).__name__}",
+        "squared_error": error,
+        "log_prob": float(log_prob.reshape(len(test), -1).sum(axis=1).mean()),
+    }
+
+
+def _bernoulli(train: np.ndarray, test: np.ndarray, _: Any) -> np.ndarray:
+    p = (train.sum(axis=0, dtype="float64") + 1) / (len(train) + 2)
+    return test * np.log(p) + (1 - test) * np.log1p(-p)
+
+
+def _normal(train: np.ndarray, test: np.ndarray, _: Any) -> np.ndarray:
+    mean, variance = train.mean(axis=0, dtype="float64"), np.maximum(train.var(axis=0, dtype="float64"), MIN_VARIANCE)
+    return -0.5 * (np.log(2 * np.pi * variance) + np.square(test - mean) / variance)
+
+
+def _categorical(train: np.ndarray, test: np.ndarray, likelihood: likelihoods.Categorical) -> np.ndarray:
+    if likelihood.one_hot:
+        p = (train.sum(axis=0, dtype="float64") + 1) / (len(train) + likelihood.levels)
+        return test * np.log(p)
+    counts = np.stack([(train == level).sum(axis=0) for level in range(likelihood.levels)])
+    p = (counts + 1) / (len(train) + likelihood.levels)
+    return np.log(np.take_along_axis(p, test.astype(int), axis=0))
+
+
+INDEPENDENT = {
+    likelihoods.Bernoulli: _bernoulli,
+    likelihoods.Normal: _normal,
+    likelihoods.Categorical: _categorical,
+}
+
+
+def baselines(
+    train: np.ndarray, test: np.ndarray, dimensions: int, likelihood: likelihoods.Likelihood
+) -> list[dict[str, Any]]:
+    """The baselines fitted on `train` and judged on `test`.
+
+    Args:
+        train, test: (n, *event).
+        dimensions: of PCA.
+        likelihood: whose family the independent model has.
+
+    Returns:
+        One dict a baseline: name, squared_error and log_prob (nats per example, or None), as averages over `test`.
+    """
+    return [pca(train, test, dimensions, likelihood), independent(train, test, likelihood)]

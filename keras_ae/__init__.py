@@ -17,6 +17,7 @@ from typing import Any
 from keras_ae import distributions, divergences, layers, models, networks
 from keras_ae.errors import InputError, TrainingDivergedError
 from keras_ae.models import AE, VAE, Autoencoder, LinearAE, Variational
+from keras_ae.models.files import load_model
 from keras_ae.zoo import create, describe, list_models
 
 __version__ = "0.1.0"
@@ -48,6 +49,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"keras_ae.{name}")
-    if name in ("export", "load_model"):
-        return getattr(importlib.import_module("keras_ae.serving"), name)
+    if name == "export":
+        return importlib.import_module("keras_ae.serving").export
     raise AttributeError(f"module 'keras_ae' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""SavedModels for serving, and model files for going on."""
+"""SavedModels for serving."""
 
 import os
 import re
@@ -12,38 +12,10 @@ from typing import Any
 import keras
 
 from keras_ae import backend, errors
+from keras_ae.models import files
 from keras_ae.models.base import Autoencoder, Variational
 
 SCORE_DRAWS = 16
-
-
-def load_model(path: str | os.PathLike) -> Autoencoder:
-    """A model from a `.keras` file, with optimizer and random state, in safe mode.
-
-    Raises:
-        InputError: there is no such file, it is damaged, or it holds something else.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise errors.InputError(f"There is no model file {path}.")
-    try:
-        model = keras.saving.load_model(path, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the damaged part raises
-        raise errors.InputError(f"{path} is no readable model file: {str(error).splitlines()[0]}") from error
-    if not isinstance(model, Autoencoder):
-        raise errors.InputError(f"{path} holds a {type(model).__name__}, not a model of keras_ae.")
-    return model
-
-
-def save_model(model: keras.Model, path: str | os.PathLike) -> None:
-    """Writes a `.keras` file whole or not at all: an earlier file of the name survives a full disk or a crash."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    try:
-        model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def export(model: Autoencoder, path: str | os.PathLike) -> Path:
@@ -77,7 +49,7 @@ def export(model: Autoencoder, path: str | os.PathLike) -> Path:
     staging = Path(tempfile.mkdtemp(prefix=".export-", dir=path))
     try:
         if keras.backend.backend() == "tensorflow":
-            _write(model, staging / "saved_model")
+            write(model, staging / "saved_model")
         else:
             _write_in_tensorflow(model, staging)
         os.rename(staging / "saved_model", target)
@@ -100,7 +72,8 @@ def _next_version(path: Path) -> int:
     return max(map(int, found), default=0) + 1
 
 
-def _write(model: Autoencoder, folder: Path) -> None:
+def write(model: Autoencoder, folder: Path) -> None:
+    """Writes the SavedModel itself; needs the TensorFlow backend."""
     archive = keras.export.ExportArchive()  # tracking the model, too, would store every weight twice
     for name, (function, signature) in endpoints(model).items():
         archive.add_endpoint(name, function, signature)
@@ -140,10 +113,10 @@ def endpoints(model: Autoencoder) -> dict[str, tuple[Any, list[keras.InputSpec]]
 
 def _write_in_tensorflow(model: Autoencoder, staging: Path) -> None:
     """Exports from another backend: through a `.keras` file, in a process that runs TensorFlow."""
-    save_model(model, staging / "model.keras")
+    files.save_model(model, staging / "model.keras")
     program = (
-        "import sys, keras; from keras_ae import serving; "
-        "serving._write(serving.load_model(sys.argv[1]), serving.Path(sys.argv[2]))"
+        "import sys, pathlib; from keras_ae import serving; from keras_ae.models import files; "
+        "serving.write(files.load_model(sys.argv[1]), pathlib.Path(sys.argv[2]))"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(staging / "model.keras"), str(staging / "saved_model")],

@@ -8,6 +8,7 @@ from keras import ops
 
 SEED_DTYPE = {"tensorflow": "int64", "jax": "uint32"}
 
+
 class KeyedSeed(keras.random.SeedGenerator):
     """A seed for `keras.random` whose state is a tensor instead of a variable.
 

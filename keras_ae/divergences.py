@@ -1,5 +1,6 @@
 """Numbers between distributions: pure functions, in nats, one value per example."""
 
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -20,7 +21,7 @@ def kl_full_standard(q: FullNormal, p: StandardNormal) -> Any:
     return 0.5 * (ops.sum(ops.square(q.mean), axis=-1) + trace - q.log_det() - q.mean.shape[-1])
 
 
-CLOSED_FORMS = {
+CLOSED_FORMS: dict[tuple[type, type], Callable] = {
     (DiagonalNormal, StandardNormal): kl_diagonal_standard,
     (FullNormal, StandardNormal): kl_full_standard,
 }

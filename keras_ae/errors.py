@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -28,8 +29,8 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     return InputError(f"Unknown {kind}: {name!r}.{hint} Known: {', '.join(known)}.")
 
 
-def positive_integer(name: str, value: object) -> int:
+def positive_integer(name: str, value: Any) -> int:
     """`value` as an int, or an error that names the argument when it is not a whole number of at least one."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:  # type: ignore[call-overload]
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
         raise InputError(f"{name} must be a whole number of at least 1. Received: {name}={value!r}.")
-    return int(value)  # type: ignore[call-overload]
+    return int(value)

@@ -66,8 +66,8 @@ def _next_version(path: Path) -> int:
     foreign = sorted(name for name in found if not re.fullmatch(r"\d+", name))
     if foreign:
         raise errors.InputError(
-            f"The export target {path} exists and holds something else than numbered versions: {', '.join(foreign[:3])}. "
-            "Choose a new or an empty folder."
+            f"The export target {path} exists and holds something else than numbered versions: "
+            f"{', '.join(foreign[:3])}. Choose a new or an empty folder."
         )
     return max(map(int, found), default=0) + 1
 

@@ -67,8 +67,8 @@ def log_likelihood(
     """
     if not isinstance(model, Variational):
         raise errors.InputError(
-            f"{type(model).__name__} is deterministic: it has a reconstruction error and no log p(x). Use a variational "
-            "model such as VAE."
+            f"{type(model).__name__} is deterministic: it has a reconstruction error and no log p(x). Use a "
+            "variational model such as VAE."
         )
     if method not in METHODS:
         raise errors.unknown("method", method, METHODS)

@@ -25,6 +25,7 @@ class Report:
         bound: the importance-weighted bound on log p(x) in nats, or None for a deterministic model.
         bound_standard_error: of `bound`, over examples.
         samples: K of the bound.
+        dimensions: D, values of an example.
         bits_per_dimension: -bound / (D log 2) for a log-probability, else None.
         baselines: the same figures of PCA and of the independent model.
     """
@@ -36,8 +37,15 @@ class Report:
     bound: float | None = None
     bound_standard_error: float | None = None
     samples: int | None = None
+    dimensions: int = 0
     bits_per_dimension: float | None = None
     baselines: list[dict[str, Any]] = field(default_factory=list)
+
+    def bits(self, log_prob: float | None) -> float | None:
+        """-log_prob / (D log 2), or None where `log_prob` is no log-probability."""
+        if log_prob is None or self.quantity != "log-probability":
+            return None
+        return -log_prob / (self.dimensions * math.log(2))
 
     def as_dict(self) -> dict[str, Any]:
         """All figures, for JSON."""
@@ -76,13 +84,12 @@ def evaluate(
     """
     terms = {name: float(value) for name, value in model.evaluate(test, return_dict=True, verbose=0).items()}
     error = np.square(model.reconstruct(test) - test).reshape(len(test), -1).sum(axis=1).mean()
-    report = Report(len(test), terms, float(error), quantity(model.likelihood, test))
+    report = Report(len(test), terms, float(error), quantity(model.likelihood, test), dimensions=test[0].size)
     if isinstance(model, models.Variational):
         log_prob = log_likelihood(model, test, samples=samples, seed=seed).log_prob
         report.bound, report.samples = float(log_prob.mean()), samples
         report.bound_standard_error = float(log_prob.std() / math.sqrt(len(log_prob)))
-        if report.quantity == "log-probability":
-            report.bits_per_dimension = -report.bound / (math.prod(model.event_shape) * math.log(2))
+        report.bits_per_dimension = report.bits(report.bound)
     if train is not None:
         report.baselines = baselines(train, test, math.prod(model.latent_shape), model.likelihood)
     return report

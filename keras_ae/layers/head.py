@@ -24,15 +24,13 @@ class Head(keras.layers.Layer):
         True
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], activation: Any = None, seed: int | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], activation: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.shape = tuple(shape)
         self.activation = keras.activations.get(activation)
         self.seed = seed
 
-    def build(self, features_shape: tuple[int | None, ...]) -> None:
+    def build(self, features_shape: Any) -> None:
         event = tuple(features_shape[1:])
         self.last_axis_only = event[:-1] == self.shape[:-1]
         units = self.shape[-1] if self.last_axis_only else math.prod(self.shape)

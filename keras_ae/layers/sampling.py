@@ -13,8 +13,8 @@ from keras_ae.distributions.normal import DiagonalNormal
 class Sampling(keras.layers.Layer):
     """Draws z = mean + exp(0.5 log_var) * epsilon with epsilon ~ N(0, I), drawn anew at each call.
 
-    The reparameterisation trick of Kingma and Welling (2014, arXiv:1312.6114, sec. 2.4): gradients pass through mean and
-    log_var, dz/dmean = 1 and dz/dlog_var = 0.5 exp(0.5 log_var) epsilon. Always in float32.
+    The reparameterisation trick of Kingma and Welling (2014, arXiv:1312.6114, sec. 2.4): gradients pass through mean
+    and log_var, dz/dmean = 1 and dz/dlog_var = 0.5 exp(0.5 log_var) epsilon. Always in float32.
 
     Args:
         seed: integer for a sequence of noise that repeats in a fresh layer; None for a random one.

@@ -141,7 +141,7 @@ class Autoencoder(training.Training):
         """Reconstructions of x, as arrays: (n, *event) -> (n, *event)."""
         return self.over_batches("reconstruct_mean", inputs.check_x(self, x), batch_size)
 
-    def sample(self, n: int, seed: int | None = None, **kwargs: Any) -> np.ndarray:
+    def sample(self, n: int, seed: int | None = None, observation: str = "mean", batch_size: int = 1024) -> np.ndarray:
         """New examples; only models with a distribution of codes have them."""
         raise errors.InputError(
             f"{type(self).__name__} has no distribution of codes to sample from. Use a variational model such as VAE, "

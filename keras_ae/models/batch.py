@@ -52,9 +52,9 @@ def roles(y: Any, x: Any, bare_y: str | None) -> dict[str, Any]:
     shape, expected = tuple(y.shape), tuple(x.shape)
     if len(shape) == len(expected) and shape[1:] == expected[1:]:
         return {"target": y}
-    if len(shape) == 1 or shape[1:] == (1,):
-        if keras.backend.is_int_dtype(y.dtype) or "bool" in str(y.dtype):
-            return {}
+    classes = keras.backend.is_int_dtype(y.dtype) or "bool" in str(y.dtype)
+    if classes and (len(shape) == 1 or shape[1:] == (1,)):
+        return {}
     raise errors.InputError(
         f"y fits nothing that this model knows. Expected: y of the shape of x {expected} (the target), integer class "
         f"labels of shape ({expected[0]},) (ignored), or a dict with the keys {', '.join(KEYS)}. Received: y of shape "

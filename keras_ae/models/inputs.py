@@ -19,7 +19,8 @@ def as_array(x: Any, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise errors.InputError(f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}.") from error
+        message = f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}."
+        raise errors.InputError(message) from error
     if array.dtype.kind not in "fiub":
         raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
     if array.shape[1:] != shape or array.ndim == 0:
@@ -57,7 +58,7 @@ def check_x(model: Any, x: Any, name: str = "x") -> np.ndarray:
     return array
 
 
-def check_fit(model: Any, x: Any, y: Any, sample_weight: Any, name: str = "x") -> tuple:
+def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name: str = "x") -> tuple:
     """(x,), (x, y) or (x, y, sample_weight) as checked arrays."""
     x = check_x(model, x, name)
     y = {key: np.asarray(value) for key, value in y.items()} if isinstance(y, dict) else y

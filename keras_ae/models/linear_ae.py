@@ -22,7 +22,7 @@ class Components(NamedTuple):
 
 @keras.saving.register_keras_serializable("keras_ae")
 class LinearAE(Autoencoder):
-    """Linear autoencoder: one linear layer each way and squared error (Bourlard and Kamp, 1988; Baldi and Hornik, 1989).
+    """Linear autoencoder: one linear layer each way and squared error (Baldi and Hornik, 1989, eq. 1).
 
         E = |x - (V h + c)|^2,    h = U x + b
 
@@ -92,4 +92,5 @@ class LinearAE(Autoencoder):
 
     def decoder_matrix(self) -> Any:
         """V^T, of shape (latent_dim, values of an example)."""
-        return ops.transpose(self.code_head.kernel) if self.tied else self.output_head.kernel
+        head = self.code_head if self.output_head is None else self.output_head
+        return ops.transpose(head.kernel) if self.tied else head.kernel

@@ -53,7 +53,7 @@ class Training(keras.Model):
         optimizer: Any = "adam",
         metrics: Any = None,
         steps_per_execution: int | None = None,
-        jit_compile: bool | None = None,
+        jit_compile: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         """Configures the training; there is no loss to give.
@@ -63,8 +63,8 @@ class Training(keras.Model):
             metrics: Keras metrics that compare the reconstruction with the target.
             steps_per_execution: batches per call of the compiled step, and so per call of batch callbacks. None: 32, or
                 1 under a TensorFlow strategy, which cannot do more.
-            jit_compile: whether XLA compiles the step. None: on JAX and on GPUs, not on a CPU under TensorFlow, where it
-                costs more than it gains.
+            jit_compile: whether XLA compiles the step. None: on JAX and on GPUs, not on a CPU under TensorFlow, where
+                it costs more than it gains.
         """
         if kwargs.get("loss") is not None:
             raise errors.InputError(f"compile takes no loss: {type(self).__name__} has its own. Remove the argument.")
@@ -81,6 +81,7 @@ class Training(keras.Model):
             jit_compile=jit_compile,
             **kwargs,
         )
+        self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not isinstance(inputs, Batch):
@@ -155,16 +156,19 @@ class Training(keras.Model):
         if batches:
             watch.append(monitoring.SetEpoch(batches))
         if validation_data is not None:
-            parts = keras.utils.unpack_x_y_sample_weight(validation_data)
+            val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             size = validation_batch_size or batch_size
-            validation, validation_batches = self._prepare(*parts, size, False, "validation_data")
+            validation, validation_batches = self._prepare(val_x, val_y, val_weight, size, False, "validation_data")
             if validation_batches:
                 validation_data, validation_batch_size = validation["x"], None
         return super().fit(
             **data,
             epochs=errors.positive_integer("epochs", epochs),
             verbose=verbose,
-            callbacks=[*watch, *(callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else [])],
+            callbacks=[
+                *watch,
+                *(callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []),
+            ],
             validation_data=validation_data,
             validation_batch_size=validation_batch_size,
             shuffle=False if batches else shuffle,
@@ -186,7 +190,8 @@ class Training(keras.Model):
     ) -> tuple[dict[str, Any], Batches | None]:
         """Checked data as Keras' arguments, and the `Batches` behind them if there are any."""
         if isinstance(x, Batches):
-            inputs.check_fit(self, *x.arrays, *[None] * (3 - len(x.arrays)), name)
+            x_array, y_array, weight = keras.utils.unpack_x_y_sample_weight(x.arrays)
+            inputs.check_fit(self, x_array, y_array, weight, name)
         elif inputs.is_arrays(x):
             arrays = inputs.check_fit(self, x, y, sample_weight, name)
             x = Batches(arrays, errors.positive_integer("batch_size", batch_size or 32), bool(shuffle), self.seed)
@@ -200,9 +205,7 @@ class Training(keras.Model):
         errors.positive_integer("batch_size", batch_size)
         signature = keras.KerasTensor((None, *x.shape[1:]), "float32")
         function = self.compiled_once(method, getattr(self, method), signature)
-        parts = [
-            function(ops.cast(x[start : start + batch_size], "float32")) for start in range(0, len(x), batch_size)
-        ]
+        parts = [function(ops.cast(x[start : start + batch_size], "float32")) for start in range(0, len(x), batch_size)]
         return np.concatenate([ops.convert_to_numpy(part) for part in parts])
 
     def compiled_once(self, key: str, function: Callable, *signature: keras.KerasTensor) -> Callable:
@@ -222,7 +225,6 @@ class Training(keras.Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": keras.saving.serialize_keras_object(self.dtype_policy), "seed": self.seed}

@@ -17,7 +17,7 @@ def dcgan(
     parameters: int = 1,
     seed: int | None = None,
 ) -> tuple[keras.Model, keras.Model]:
-    """Strided convolutions and fractionally strided convolutions, after Radford et al. (2016, arXiv:1511.06434, sec. 3).
+    """Strided and fractionally strided convolutions, after Radford et al. (2016, arXiv:1511.06434, sec. 3).
 
     The encoder is their discriminator without its output: kernels of 5x5 with stride 2, leaky ReLU of slope 0.2, batch
     normalisation but in the first layer. The decoder is their generator: a projection to an image of about 4x4,
@@ -69,9 +69,9 @@ def dcgan(
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip(widths[-2::-1], sizes[-2:0:-1], strict=True):
         values = keras.layers.ReLU()(keras.layers.BatchNormalization()(values))
-        values = keras.layers.Conv2DTranspose(
-            count, use_bias=False, kernel_initializer=next(initializers), **strided
-        )(values)
+        values = keras.layers.Conv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(
+            values
+        )
         values = common.crop(values, size)
     values = keras.layers.ReLU()(keras.layers.BatchNormalization()(values))
     values = keras.layers.Conv2DTranspose(

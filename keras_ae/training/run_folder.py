@@ -43,7 +43,9 @@ class RunFolder:
             InputError: there is no such run, or its configuration is damaged.
         """
         if not self._config_file.is_file():
-            raise errors.InputError(f"{self.path} is no run folder: it has no config.json. Make one with keras-ae train.")
+            raise errors.InputError(
+                f"{self.path} is no run folder: it has no config.json. Make one with keras-ae train."
+            )
         try:
             return json.loads(self._config_file.read_text())
         except ValueError as error:

@@ -100,9 +100,11 @@ def _call(function: Any, what: str, *args: Any, **kwargs: Any) -> Any:
 
 def _parameters(function: Any) -> set[str]:
     """Names of the arguments of a function, or of a class and the classes that its `**kwargs` go to."""
-    inits = [base.__dict__["__init__"] for base in inspect.getmro(function) if "__init__" in base.__dict__] if (
-        inspect.isclass(function)
-    ) else [function]
+    inits = (
+        [base.__dict__["__init__"] for base in inspect.getmro(function) if "__init__" in base.__dict__]
+        if (inspect.isclass(function))
+        else [function]
+    )
     names: set[str] = set()
     for init in inits:
         signature = inspect.signature(init).parameters.values()

@@ -1,0 +1,69 @@
+"""The whole job on real data: train, judge, picture, export, and serve with TensorFlow alone.
+
+python examples/demo.py                 # scikit-learn's digits, under 90 seconds
+python examples/demo.py --data mnist    # MNIST, some minutes
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SETTINGS = {
+    "digits": "--latent-dim 8 --hidden 256,128 --epochs 60 --batch-size 64 --binarize threshold",
+    "mnist": "--latent-dim 16 --hidden 512,256 --epochs 20 --batch-size 128 --binarize threshold",
+}
+EPOCHS_HELP = "epochs of training, if not the data set's usual number"
+
+
+def free_folder(name: str) -> Path:
+    """runs/NAME, or the first of runs/NAME-2, runs/NAME-3, ... that does not exist."""
+    candidates = [Path("runs") / name, *(Path("runs") / f"{name}-{i}" for i in range(2, 1000))]
+    return next(path for path in candidates if not path.exists())
+
+
+def run(*command: str) -> None:
+    """Shows a command, runs it, and stops the demonstration where it fails."""
+    shown = [
+        "keras-ae" if part.endswith("keras-ae") else "python" if part == sys.executable else part for part in command
+    ]
+    print(f"\n$ {shlex.join(shown)}", flush=True)
+    result = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"})
+    if result.returncode:
+        sys.exit(result.returncode)
+
+
+def main() -> None:
+    """Runs the demonstration."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="digits", help="digits, mnist, or any other image data set of keras-ae train")
+    parser.add_argument("--epochs", type=int, help=EPOCHS_HELP)
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    keras_ae = str(Path(sys.executable).with_name("keras-ae"))
+    folder = free_folder(f"demo-{arguments.data}")
+    settings = SETTINGS.get(arguments.data, SETTINGS["mnist"]).split()
+    epochs = ["--epochs", str(arguments.epochs)] if arguments.epochs else []
+
+    run(keras_ae, "train", "vae", "--data", arguments.data, *settings, *epochs, "--out", str(folder))
+    run(keras_ae, "evaluate", str(folder))
+    run(keras_ae, "reconstruct", str(folder), str(folder / "reconstructions.npz"), "-n", "500")
+    run(keras_ae, "export", str(folder), str(folder / "exported"))
+    serve = str(Path(__file__).with_name("serve_with_tensorflow.py"))
+    run(sys.executable, serve, str(folder / "exported" / "1"), str(folder / "reconstructions.npz"))
+
+    print(f"\nDone in {time.monotonic() - start:.0f} s. What there is now:")
+    print(f"  {folder}/pictures/      reconstructions, samples, codes, learning curves")
+    print(f"  {folder}/model.keras    the trained model, with optimizer and random state")
+    print(f"  {folder}/exported/1/    a SavedModel for TensorFlow Serving")
+    print("\nTry next (after `source .venv/bin/activate`):")
+    print(f"  keras-ae sample {folder} samples.png -n 100")
+    print(f"  keras-ae train vae --data {arguments.data} --binarize threshold --latent-dim 2 --out runs/vae-2d")
+    print("  keras-ae describe vae")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""The commands. Each is thin: it reads its arguments, calls what is below, and says what was made."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+app = typer.Typer(
+    help="Train, judge, picture and serve autoencoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `keras-ae train` wrote.")]
+OutputArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .npz (arrays) or .png (a grid).")]
+SplitOption = Annotated[str, typer.Option("--split", help="Split of the data.")]
+
+
+def main() -> None:
+    """Runs the command line; exit code 0, or 2 and a line for what the user can mend, or 1 for our own failures."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages are not about the user's task
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        sys.exit(app(arguments, standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help())
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        _fail("stopped", 130)
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, ValueError | FloatingPointError | OSError) and _is_users(error):
+            _fail(str(error), 2)
+        _fail(f"internal error: {type(error).__name__}: {str(error)[:500]} (--debug shows where)", 1)
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the user can mend it: our own messages, and what the file system says."""
+    from keras_ae.errors import InputError, TrainingDivergedError
+
+    return isinstance(error, InputError | TrainingDivergedError | OSError)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"keras-ae: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command("list")
+def list_command(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*vae*'.")] = "*") -> None:
+    """List the models.
+
+    Example: keras-ae list '*vae*'
+    """
+    import keras_ae
+
+    for name in keras_ae.list_models(pattern):
+        summary = keras_ae.describe(name).split("\n\n", 1)[1].splitlines()[0]
+        print(f"{name:16} {summary}")
+
+
+@app.command()
+def describe(name: Annotated[str, typer.Argument(help="A name that `keras-ae list` prints.")]) -> None:
+    """Say what a model is: equation, arguments, terms, reference.
+
+    Example: keras-ae describe vae
+    """
+    import keras_ae
+
+    print(keras_ae.describe(name))
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="A name that `keras-ae list` prints.")],
+    data: Annotated[str, typer.Option(help="Data set, or a .npy, .npz, .csv or a folder of images.")] = "digits",
+    latent_dim: Annotated[int, typer.Option(help="Dimensions of the code.")] = 16,
+    epochs: Annotated[int, typer.Option(help="Passes over the training split.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/MODEL-DATA if not given.")] = None,
+    network: Annotated[str, typer.Option(help="dense, conv or dcgan.")] = "dense",
+    hidden: Annotated[str | None, typer.Option(help="Units of dense hidden layers, such as 512,256.")] = None,
+    likelihood: Annotated[
+        str, typer.Option(help="auto, bernoulli, normal, normal-learned, normal-per-value or categorical.")
+    ] = "auto",
+    binarize: Annotated[str | None, typer.Option(help="threshold, fixed or dynamic (anew each epoch).")] = None,
+    levels: Annotated[bool, typer.Option("--levels", help="Keep pixels as whole numbers (categorical).")] = False,
+    image_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH for a folder of images.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 128,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
+    validation: Annotated[float, typer.Option(help="Fraction held out and evaluated after each epoch.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="Argument of the model, such as posterior=full; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs to RUN/logs.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures at the end.")] = True,
+) -> None:
+    """Train a model into a run folder.
+
+    Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
+    """
+    import keras
+
+    from keras_ae.cli import arguments
+    from keras_ae.cli import pictures as drawing
+    from keras_ae.training import RunFolder
+    from keras_ae.zoo import recipe as recipes
+
+    recipe = recipes.Recipe(
+        model=model,
+        data=data,
+        latent_dim=latent_dim,
+        epochs=epochs,
+        network=network,
+        hidden=arguments.integers("hidden", hidden, ","),
+        likelihood=likelihood,
+        binarize=binarize,
+        levels=levels,
+        image_size=arguments.integers("image-size", image_size, "x"),
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        validation=validation,
+        seed=seed,
+        options=arguments.assignments(option or []),
+    )
+    folder = RunFolder(out or Path("runs") / f"{model}-{Path(data).stem}")
+    callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
+    try:
+        recipes.train(recipe, folder, resume, verbose=1 if sys.stdout.isatty() else 0, callbacks=callbacks)
+    except KeyboardInterrupt:
+        done = max(folder.checkpoints(), default=0)
+        _fail(f"stopped after {done} of {epochs} epochs. Continue with: {_resume_command()}", 130)
+    if pictures:
+        drawing.draw(folder)
+    last = ", ".join(f"{name} {value:.4g}" for name, value in folder.history()[-1].items() if name != "epoch")
+    print(f"{folder.path}: {epochs} epochs, {last}")
+
+
+def _resume_command() -> str:
+    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+    return " ".join(["keras-ae", *arguments, "--resume"])
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    split: SplitOption = "test",
+    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the bound's noise.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print a model's figures on a split, beside baselines fitted on the training split.
+
+    Example: keras-ae evaluate runs/vae --samples 1000
+    """
+    from keras_ae.cli import arguments, output
+    from keras_ae.evaluation import evaluate as judge
+    from keras_ae.training import RunFolder
+
+    folder = RunFolder(run)
+    recipe = arguments.recipe(folder)
+    test, train = recipe.evaluation_data(split), recipe.evaluation_data("train")
+    report = judge(folder.load_model(), test, train, samples=samples, seed=seed)
+    if as_json:
+        print(json.dumps({"model": recipe.model, "data": recipe.data, "split": split, **report.as_dict()}, indent=2))
+    else:
+        output.print_report(report, recipe.model, f"{recipe.data} {split}")
+
+
+@app.command()
+def sample(
+    run: RunArgument,
+    out: OutputArgument,
+    n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+) -> None:
+    """Draw new examples from the prior: the means of p(x|z).
+
+    Example: keras-ae sample runs/vae samples.png -n 100
+    """
+    from keras_ae.cli import output
+    from keras_ae.training import RunFolder
+
+    output.check_target(out)
+    output.write(out, x=RunFolder(run).load_model().sample(n, seed=seed))
+
+
+@app.command()
+def reconstruct(
+    run: RunArgument,
+    out: OutputArgument,
+    split: SplitOption = "test",
+    n: Annotated[int | None, typer.Option("-n", help="The first n examples; all if not given (10 in a PNG).")] = None,
+) -> None:
+    """Write reconstructions beside the originals.
+
+    Example: keras-ae reconstruct runs/vae reconstructions.png -n 16
+    """
+    from keras_ae.cli import arguments, output
+    from keras_ae.training import RunFolder
+
+    output.check_target(out)
+    folder = RunFolder(run)
+    limit = n or (10 if out.suffix == ".png" else None)
+    x = arguments.recipe(folder).evaluation_data(split)[:limit]
+    output.write_pairs(out, x, folder.load_model().reconstruct(x))
+
+
+@app.command()
+def encode(run: RunArgument, out: OutputArgument, split: SplitOption = "test") -> None:
+    """Write the codes of a split, with its labels where it has them.
+
+    Example: keras-ae encode runs/vae codes.npz --split train
+    """
+    from keras_ae.cli import arguments, output
+    from keras_ae.training import RunFolder
+
+    output.check_target(out)
+    folder = RunFolder(run)
+    recipe = arguments.recipe(folder)
+    labels = recipe.load(split).y
+    output.write_codes(out, folder.load_model().encode(recipe.evaluation_data(split)), labels)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Gets a new version: DIR/1, DIR/2, ...")],
+) -> None:
+    """Write a SavedModel for TensorFlow Serving.
+
+    Example: keras-ae export runs/vae exported/vae
+    """
+    import keras_ae
+    from keras_ae.training import RunFolder
+
+    print(keras_ae.export(RunFolder(run).load_model(), target))
+
+
+@app.command()
+def plot(run: RunArgument) -> None:
+    """Draw the pictures of a run anew, into RUN/pictures.
+
+    Example: keras-ae plot runs/vae
+    """
+    from keras_ae.cli import pictures
+    from keras_ae.training import RunFolder
+
+    for path in pictures.draw(RunFolder(run)):
+        print(path)

@@ -1,0 +1,52 @@
+"""From what stands on the command line to what the package takes."""
+
+import ast
+from typing import Any
+
+from keras_ae import errors
+from keras_ae.training import RunFolder
+from keras_ae.zoo.recipe import Recipe
+
+
+def integers(name: str, text: str | None, separator: str) -> tuple[int, ...] | None:
+    """Whole numbers of at least one, such as "512,256" or "64x64".
+
+    >>> integers("image-size", "64x48", "x")
+    (64, 48)
+    """
+    if text is None:
+        return None
+    parts = text.split(separator)
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise errors.InputError(
+            f"--{name} takes whole numbers separated by '{separator}', such as 64{separator}32. Received: {text!r}."
+        )
+    return tuple(map(int, parts))
+
+
+def assignments(texts: list[str]) -> dict[str, Any]:
+    """Python values of NAME=VALUE; what is no Python value is a string.
+
+    >>> assignments(["posterior=full", "beta=4"])
+    {'posterior': 'full', 'beta': 4}
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise errors.InputError(f"--set takes NAME=VALUE, such as posterior=full. Received: {text!r}.")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
+
+
+def recipe(folder: RunFolder) -> Recipe:
+    """The recipe of a run."""
+    try:
+        return Recipe(**folder.config["recipe"])
+    except (KeyError, TypeError) as error:
+        raise errors.InputError(
+            f"{folder.path}/config.json holds no recipe that this version knows: {error}."
+        ) from error

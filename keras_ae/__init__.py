@@ -8,47 +8,38 @@
     model.fit(train.x, epochs=20)
     keras_ae.export(model, "exported/vae")
 
-What is rarely needed (data, evaluation, plots, serving) is imported when it is first used.
+The classes are imported at once, so that Keras finds them when it loads a model; the rest when it is first used.
 """
 
 import importlib
+import sys
+from pathlib import Path
 from typing import Any
-
-from keras_ae import distributions, divergences, layers, models, networks
-from keras_ae.errors import InputError, TrainingDivergedError
-from keras_ae.models import AE, VAE, Autoencoder, LinearAE, Variational
-from keras_ae.models.files import load_model
-from keras_ae.zoo import create, describe, list_models
 
 __version__ = "0.1.0"
 
-_LAZY_MODULES = ("data", "evaluation", "plots", "serving", "training")
+_HOME = {
+    **dict.fromkeys(("AE", "VAE", "Autoencoder", "LinearAE", "Variational"), "keras_ae.models"),
+    **dict.fromkeys(("create", "describe", "list_models"), "keras_ae.zoo"),
+    **dict.fromkeys(("InputError", "TrainingDivergedError"), "keras_ae.errors"),
+    "export": "keras_ae.serving",
+    "load_model": "keras_ae.models.files",
+}
+_MODULES = (
+    *("data", "distributions", "divergences", "evaluation", "layers", "models", "networks", "plots", "serving"),
+    *("training", "zoo"),
+)
 
-__all__ = [
-    "AE",
-    "VAE",
-    "Autoencoder",
-    "InputError",
-    "LinearAE",
-    "TrainingDivergedError",
-    "Variational",
-    "create",
-    "describe",
-    "distributions",
-    "divergences",
-    "export",
-    "layers",
-    "list_models",
-    "load_model",
-    "models",
-    "networks",
-    *_LAZY_MODULES,
-]
+__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY_MODULES:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _MODULES:
         return importlib.import_module(f"keras_ae.{name}")
-    if name == "export":
-        return importlib.import_module("keras_ae.serving").export
     raise AttributeError(f"module 'keras_ae' has no attribute {name!r}")
+
+
+if Path(sys.argv[0]).name != "keras-ae":  # the command line answers --help and mistakes without loading a backend
+    from keras_ae import models, optimizers

@@ -3,15 +3,17 @@
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
-import click
 import typer
+
+from keras_ae.errors import InputError, TrainingDivergedError
 
 app = typer.Typer(
     help="Train, judge, picture and serve autoencoders.",
-    no_args_is_help=True,
+    epilog="--debug, with any command, shows the traceback of an error.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -27,32 +29,39 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        sys.exit(app(arguments, standalone_mode=False) or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.ctx.get_help())
-        sys.exit(2)
-    except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+        sys.exit(app(arguments or ["--help"], standalone_mode=False) or 0)
+    except (KeyboardInterrupt, typer.Abort):
         _fail("stopped", 130)
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, ValueError | FloatingPointError | OSError) and _is_users(error):
+        if hasattr(error, "format_message"):  # typer's errors in the arguments
+            _fail(f"{error.format_message()} (keras-ae COMMAND --help shows how)", 2)
+        if isinstance(error, InputError | TrainingDivergedError | OSError):
             _fail(str(error), 2)
         _fail(f"internal error: {type(error).__name__}: {str(error)[:500]} (--debug shows where)", 1)
 
 
-def _is_users(error: Exception) -> bool:
-    """Whether the user can mend it: our own messages, and what the file system says."""
-    from keras_ae.errors import InputError, TrainingDivergedError
-
-    return isinstance(error, InputError | TrainingDivergedError | OSError)
-
-
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"keras-ae: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _import_keras() -> None:
+    """Imports the backend without what TensorFlow's libraries write to the terminal before they can be configured."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+        except BaseException:
+            messages.seek(0)
+            os.write(terminal, messages.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 @app.command("list")
@@ -61,6 +70,7 @@ def list_command(pattern: Annotated[str, typer.Argument(help="Shell pattern, suc
 
     Example: keras-ae list '*vae*'
     """
+    _import_keras()
     import keras_ae
 
     for name in keras_ae.list_models(pattern):
@@ -74,6 +84,7 @@ def describe(name: Annotated[str, typer.Argument(help="A name that `keras-ae lis
 
     Example: keras-ae describe vae
     """
+    _import_keras()
     import keras_ae
 
     print(keras_ae.describe(name))
@@ -109,10 +120,10 @@ def train(
 
     Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
     """
+    _import_keras()
     import keras
 
     from keras_ae.cli import arguments
-    from keras_ae.cli import pictures as drawing
     from keras_ae.training import RunFolder
     from keras_ae.zoo import recipe as recipes
 
@@ -141,7 +152,9 @@ def train(
         done = max(folder.checkpoints(), default=0)
         _fail(f"stopped after {done} of {epochs} epochs. Continue with: {_resume_command()}", 130)
     if pictures:
-        drawing.draw(folder)
+        from keras_ae.cli.pictures import draw
+
+        draw(folder)
     last = ", ".join(f"{name} {value:.4g}" for name, value in folder.history()[-1].items() if name != "epoch")
     print(f"{folder.path}: {epochs} epochs, {last}")
 
@@ -163,6 +176,7 @@ def evaluate(
 
     Example: keras-ae evaluate runs/vae --samples 1000
     """
+    _import_keras()
     from keras_ae.cli import arguments, output
     from keras_ae.evaluation import evaluate as judge
     from keras_ae.training import RunFolder
@@ -188,6 +202,7 @@ def sample(
 
     Example: keras-ae sample runs/vae samples.png -n 100
     """
+    _import_keras()
     from keras_ae.cli import output
     from keras_ae.training import RunFolder
 
@@ -206,6 +221,7 @@ def reconstruct(
 
     Example: keras-ae reconstruct runs/vae reconstructions.png -n 16
     """
+    _import_keras()
     from keras_ae.cli import arguments, output
     from keras_ae.training import RunFolder
 
@@ -222,6 +238,7 @@ def encode(run: RunArgument, out: OutputArgument, split: SplitOption = "test") -
 
     Example: keras-ae encode runs/vae codes.npz --split train
     """
+    _import_keras()
     from keras_ae.cli import arguments, output
     from keras_ae.training import RunFolder
 
@@ -241,6 +258,7 @@ def export(
 
     Example: keras-ae export runs/vae exported/vae
     """
+    _import_keras()
     import keras_ae
     from keras_ae.training import RunFolder
 
@@ -253,6 +271,7 @@ def plot(run: RunArgument) -> None:
 
     Example: keras-ae plot runs/vae
     """
+    _import_keras()
     from keras_ae.cli import pictures
     from keras_ae.training import RunFolder
 

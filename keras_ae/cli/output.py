@@ -56,22 +56,26 @@ def print_report(report: Report, model: str, data: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    bound = f"{report.quantity} bound, K={report.samples}" if report.samples else report.quantity
-    units = "nats" if report.quantity != "cross-entropy" else "nats, grey levels: no log-probability"
+    units = "nats" if report.quantity != "cross-entropy" else "nats; grey levels: no log-probability"
+    bound = f" (bound, K={report.samples})" if report.samples else ""
     table = Table(title=f"{model} on {data}, {report.examples} examples; means per example", title_justify="left")
     table.add_column("model")
     table.add_column("squared error", justify="right")
-    table.add_column(f"{bound} ({units})", justify="right")
+    table.add_column(f"{report.quantity} ({units})", justify="right")
     table.add_column("bits/dim", justify="right")
     rows: list[dict[str, Any]] = [
-        {"name": model, "squared_error": report.squared_error, "log_prob": report.bound},
+        {"name": f"{model}{bound}", "squared_error": report.squared_error, "log_prob": report.bound},
         *report.baselines,
     ]
     for row in rows:
-        error = f" ± {report.bound_standard_error:.2f}" if row["name"] == model and report.bound is not None else ""
-        log_prob = "-" if row["log_prob"] is None else f"{row['log_prob']:.2f}{error}"
-        bits = f"{report.bits(row['log_prob']):.3f}" if report.bits(row["log_prob"]) is not None else "-"
-        table.add_row(row["name"], f"{row['squared_error']:.3f}", log_prob, bits)
+        bits = report.bits(row["log_prob"])
+        table.add_row(row["name"], f"{row['squared_error']:.3f}", _number(row["log_prob"], 2), _number(bits, 3))
     console = Console(width=None if Console().is_terminal else 120)
     console.print(table)
+    if report.bound_standard_error is not None:
+        console.print(f"standard error of the bound over examples: {report.bound_standard_error:.2f} nats")
     console.print("terms: " + ", ".join(f"{name} {value:.3f}" for name, value in report.terms.items()))
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -123,7 +123,10 @@ class RunFolder:
         if not self._history_file.exists():
             return []
         with open(self._history_file, newline="") as file:
-            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            rows = [
+                {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
         return [row for row in rows if epochs is None or row["epoch"] <= epochs]
 
     def write_history(self, rows: list[dict[str, float]]) -> None:

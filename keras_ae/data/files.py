@@ -1,0 +1,145 @@
+"""One's own data: arrays, tables and folders of images."""
+
+import csv
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.data import images
+from keras_ae.data.dataset import Raw
+from keras_ae.errors import InputError, unknown
+
+SUFFIXES = (".npy", ".npz", ".csv")
+
+
+def read(path: Path, split: str, image_size: tuple[int, int] | None) -> Raw:
+    """Examples of a split of the data at `path`.
+
+    Args:
+        path: an `.npy`, `.npz` or `.csv` file, or a folder of images.
+        split: "train" or "test"; for an `.npz` file with arrays x_train, x_test, ..., one of those.
+        image_size: (height, width) for a folder of images, else None.
+    """
+    if not path.exists():
+        raise InputError(f"There is no file or folder {str(path)!r}. Check the path.")
+    if path.is_dir():
+        return _part(_checked(images.read(path, image_size), path), split, path)
+    if path.suffix == ".csv":
+        return _part(_checked(Raw(_read_csv(path)), path), split, path)
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"Files of type {path.suffix!r} cannot be read: {str(path)!r}. Expected: {', '.join(SUFFIXES)}, or a "
+            "folder of images."
+        )
+    arrays = _read_numpy(path)
+    if "x" in arrays:
+        return _part(_checked(Raw(arrays["x"], arrays.get("y")), path), split, path)
+    splits = [name[2:] for name in arrays if name.startswith("x_")]
+    if not splits:
+        raise InputError(
+            f"{str(path)!r} must hold an array 'x' (and perhaps 'y'), or 'x_train' and 'x_test' (and perhaps "
+            f"'y_train' and 'y_test'). Received: {', '.join(arrays) or 'no arrays'}. Save it with np.savez(path, x=x)."
+        )
+    if split not in splits:
+        raise unknown(f"split of {str(path)!r}", split, splits)
+    return _checked(Raw(arrays[f"x_{split}"], arrays.get(f"y_{split}")), path)
+
+
+def _part(raw: Raw, split: str, path: Path) -> Raw:
+    """The rows of a split of data that has none of its own: a random tenth is the test set."""
+    if split not in ("train", "test"):
+        raise unknown(f"split of {str(path)!r}", split, ("train", "test"))
+    order = np.random.default_rng(0).permutation(len(raw.x))
+    train = round(0.9 * len(order))
+    rows = order[:train] if split == "train" else order[train:]
+    if len(rows) == 0:
+        raise InputError(f"{str(path)!r} has {len(order)} example(s), too few for a split {split!r}. Add examples.")
+    return raw._replace(x=raw.x[rows], y=None if raw.y is None else raw.y[rows])
+
+
+def _checked(raw: Raw, path: Path) -> Raw:
+    """`raw` with images and labels in the usual form."""
+    x, y, label_names = raw.x, raw.y, raw.label_names
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"{str(path)!r} must hold real numbers in x. Received: values of type {x.dtype}.")
+    if x.ndim < 2 or x.size == 0:
+        raise InputError(
+            f"{str(path)!r} must hold examples along the first axis of x and their values along the others, "
+            f"(n, values) or (n, height, width, channels). Received: x of shape {x.shape}."
+        )
+    is_image = x.dtype in (np.uint8, np.bool_) and x.ndim in (3, 4)
+    if is_image and x.ndim == 3:
+        x = x[..., None]
+    if y is not None:
+        if y.shape == (len(x), 1):
+            y = y[:, 0]
+        if y.shape[:1] != x.shape[:1]:
+            raise InputError(f"{str(path)!r} must hold one label per example. Received: x {x.shape}, y {y.shape}.")
+        if y.dtype.kind in "US":
+            names, y = np.unique(y.astype(np.str_), return_inverse=True)
+            label_names = tuple(names.tolist())
+        if y.dtype.kind in "biu":
+            y = y.astype(np.int64)
+    return Raw(x, y, label_names, top=255 if is_image else None)
+
+
+def _read_numpy(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file)
+            return {"x": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{str(path)!r} cannot be read as NumPy arrays of numbers: {error}. "
+            "Write it again with np.save or np.savez."
+        ) from error
+
+
+def _read_csv(path: Path) -> np.ndarray:
+    rows: list[np.ndarray] = []
+    columns = 0
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            for cells in reader:
+                if not cells or (columns == 0 and _is_header(cells)):
+                    columns = columns or len(cells)
+                    continue
+                columns = columns or len(cells)
+                if len(cells) != columns:
+                    raise InputError(
+                        f"{str(path)!r}, row {reader.line_num}: expected {columns} columns as in the first row. "
+                        f"Received: {len(cells)}."
+                    )
+                try:
+                    rows.append(np.array(list(map(float, cells)), np.float32))
+                except ValueError:  # an empty cell, or text
+                    rows.append(np.array([_number(cell, path, reader.line_num, i) for i, cell in enumerate(cells, 1)]))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{str(path)!r} cannot be read as a table of comma-separated numbers: {error}.") from error
+    if not rows:
+        raise InputError(f"{str(path)!r} has no rows of numbers. Expected: one row per example, commas between values.")
+    return np.stack(rows).astype(np.float32)
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether no cell is a number or empty."""
+    return not any(_parses(cell) for cell in cells)
+
+
+def _parses(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _number(cell: str, path: Path, row: int, column: int) -> np.float32:
+    if not _parses(cell.strip()):
+        raise InputError(
+            f"{str(path)!r}, row {row}, column {column}: expected a number or an empty cell. Received: {cell!r}. "
+            "Encode text as numbers, or leave the column out."
+        )
+    return np.float32(cell.strip() or "nan")

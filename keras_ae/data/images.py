@@ -1,0 +1,92 @@
+"""A folder of image files as one array."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_ae.data.dataset import Raw
+from keras_ae.errors import InputError, positive_integer
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def read(folder: Path, image_size: tuple[int, int] | None) -> Raw:
+    """All images below a folder, in the order of their paths.
+
+    Images are grey (one channel) if all files are, else RGB; transparency is dropped. Hidden and other files are left
+    out.
+
+    Args:
+        folder: with images; or with subfolders, one per class, with images.
+        image_size: (height, width) in pixels to which images are stretched; may be None if all have the same size.
+
+    Returns:
+        x: uint8 (n, height, width, channels); y: (n,), the number of the subfolder in alphabetical order, or None.
+    """
+    size = _checked_size(image_size)
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+    if not paths:
+        raise InputError(f"The folder {str(folder)!r} has no images. Expected files: {', '.join(SUFFIXES)}.")
+    labels, names = _labels(folder, paths)
+
+    pictures: list[np.ndarray] = []
+    for path in paths:
+        picture = _decode(path, size)
+        if pictures and picture.shape[:2] != pictures[0].shape[:2]:
+            raise InputError(
+                f"The images in {str(folder)!r} have different sizes (height, width): {paths[0].name} "
+                f"{pictures[0].shape[:2]}, {path.name} {picture.shape[:2]}. Pass image_size=(height, width)."
+            )
+        pictures.append(picture)
+    channels = max(picture.shape[2] for picture in pictures)
+    x = np.stack([np.broadcast_to(picture, (*picture.shape[:2], channels)) for picture in pictures])
+    return Raw(x, labels, names)
+
+
+def _checked_size(image_size: Any) -> tuple[int, int] | None:
+    if image_size is None:
+        return None
+    if not isinstance(image_size, (tuple, list)) or len(image_size) != 2:
+        raise InputError(f"image_size must be (height, width). Received: image_size={image_size!r}.")
+    height, width = (positive_integer("image_size", side) for side in image_size)
+    return height, width
+
+
+def _labels(folder: Path, paths: list[Path]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    parts = [path.relative_to(folder).parts for path in paths]
+    direct = [part[0] for part in parts if len(part) == 1]
+    if len(direct) == len(parts):
+        return None, ()
+    if direct:
+        raise InputError(
+            f"The images in {str(folder)!r} must lie either all in subfolders, one per class, or all in the folder "
+            f"itself. Received: {direct[0]!r} in the folder, and {'/'.join(next(p for p in parts if len(p) > 1))!r}."
+        )
+    names, labels = np.unique([part[0] for part in parts], return_inverse=True)
+    return labels.astype(np.int64), tuple(names.tolist())
+
+
+def _decode(path: Path, size: tuple[int, int] | None) -> np.ndarray:
+    """One image as uint8 (height, width, 1 or 3)."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as opened:
+            if opened.mode.startswith(("I", "F")):
+                raise InputError(
+                    f"The image {str(path)!r} must have 8 bits per channel. Received: mode {opened.mode!r}. "
+                    "Convert it, or save the images as an array in an .npy file."
+                )
+            upright = ImageOps.exif_transpose(opened)
+            picture = upright.convert("L" if opened.mode in ("1", "L", "LA") else "RGB")
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"The image {str(path)!r} cannot be read: {error}. Repair or remove it.") from error
+    if size is not None:
+        picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    array = np.asarray(picture)
+    return array[..., None] if array.ndim == 2 else array

@@ -1,0 +1,102 @@
+"""`load`: from the name of a data set, or a path, to a `Dataset`."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.data import files, tfds
+from keras_ae.data.dataset import Dataset, Raw
+from keras_ae.data.pixels import check_options, to_dataset
+from keras_ae.errors import InputError, unknown
+
+
+def list_datasets() -> list[str]:
+    """The names that `load` is tried with; further image sets of TensorFlow Datasets work by their names, too.
+
+    Example:
+        >>> list_datasets()
+        ['binarized_mnist', 'cifar10', 'digits', 'fashion_mnist', 'mnist']
+    """
+    return sorted(("digits", *tfds.NAMES))
+
+
+def load(
+    name: str | os.PathLike[str],
+    split: str = "train",
+    *,
+    binarize: str | None = None,
+    levels: bool = False,
+    image_size: tuple[int, int] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Loads a data set into memory.
+
+    Images are grey levels in [0, 1] unless `binarize` or `levels` says otherwise; floats in files stay as they are.
+
+    Args:
+        name: one of:
+
+            - "digits": 1,797 images (8, 8, 1) with 17 levels, part of scikit-learn, nothing to download;
+            - an image set of TensorFlow Datasets: "mnist", "fashion_mnist", "binarized_mnist", "cifar10", ...;
+            - a path: `.npy` (x), `.npz` (x and perhaps y, or x_train, y_train, x_test, ...), `.csv` (numbers, each row
+              one example, empty cells NaN), or a folder of images (names of subfolders become labels). uint8 arrays
+              of 3 or 4 axes are images. A plain name is a path when such a file is here; write "./mnist" for a folder
+              called as a known set.
+        split: "train", "test"; for TensorFlow Datasets also "validation", "train[:10%]", "train+test", ...
+            Of a path without splits of its own, "test" is a random tenth, always the same, and "train" the rest.
+        binarize: "threshold" (1 above 0.5), "fixed" (one random draw, grey levels being probabilities) or "dynamic"
+            (drawn anew for every batch, see `Dataset.transform`). Binary data stays as it is.
+        levels: whether pixels stay integers 0..255 (digits: 0..16), for a Categorical likelihood.
+        image_size: (height, width) in pixels to which the images of a folder are stretched; needed when they differ.
+        data_dir: folder of TensorFlow Datasets; default: the environment variable TFDS_DATA_DIR, else
+            ~/tensorflow_datasets. A set that is not there is downloaded.
+
+    Raises:
+        InputError: an unknown name, split or option, a set that cannot be downloaded, or a file that cannot be read.
+
+    Example:
+        >>> digits = load("digits", "train", binarize="threshold")
+        >>> digits.x.shape, digits.y.shape, digits.pixels
+        ((1437, 8, 8, 1), (1437,), 'threshold')
+    """
+    check_options(binarize, levels)
+    if not isinstance(split, str):
+        raise InputError(f"split must be a string such as 'train' or 'test'. Received: split={split!r}.")
+    if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
+        raise InputError(f"name must be a data set, such as 'digits', or a path. Received: name={name!r}.")
+
+    is_path = _is_path(name)
+    path = Path(name).expanduser()
+    if image_size is not None and not (is_path and path.is_dir()):
+        raise InputError(
+            f"image_size is for a folder of images. Received: image_size={image_size!r} with {os.fspath(name)!r}. "
+            "Leave it out."
+        )
+    if is_path:
+        raw = files.read(path, split, image_size)
+    elif name == "digits":
+        raw = _digits(split)
+    else:
+        raw = tfds.read(str(name), split, data_dir)
+    return to_dataset(raw, os.fspath(name), split, binarize, levels)
+
+
+def _is_path(name: str | os.PathLike[str]) -> bool:
+    if not isinstance(name, str):
+        return True
+    if name in list_datasets():
+        return False
+    return name.startswith((".", "/", "~")) or Path(name).suffix in files.SUFFIXES or Path(name).exists()
+
+
+def _digits(split: str) -> Raw:
+    from sklearn.datasets import load_digits
+
+    if split not in ("train", "test"):
+        raise unknown("split of 'digits'", split, ("train", "test"))
+    digits = load_digits()
+    order = np.random.default_rng(0).permutation(len(digits.images))
+    rows = order[:1437] if split == "train" else order[1437:]
+    names = tuple(str(name) for name in digits.target_names)
+    return Raw(digits.images[rows, ..., None].astype(np.uint8), digits.target[rows], names, top=16)

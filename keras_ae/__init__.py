@@ -30,7 +30,7 @@ _MODULES = (
     *("training", "zoo"),
 )
 
-__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
@@ -42,4 +42,7 @@ def __getattr__(name: str) -> Any:
 
 
 if Path(sys.argv[0]).name != "keras-ae":  # the command line answers --help and mistakes without loading a backend
-    from keras_ae import models, optimizers
+    from keras_ae.errors import check_backend
+
+    check_backend()
+    importlib.import_module("keras_ae.models")

@@ -1,8 +1,11 @@
 """Errors that say what was wrong, where, what was expected, what was received, and what to do."""
 
 import difflib
+import os
 from collections.abc import Iterable
 from typing import Any
+
+BACKENDS = ("tensorflow", "jax")
 
 
 class InputError(ValueError):
@@ -27,6 +30,13 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return InputError(f"Unknown {kind}: {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def check_backend() -> None:
+    """Raises InputError where `KERAS_BACKEND` names a backend that the package does not run on."""
+    name = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    if name not in BACKENDS:
+        raise unknown("backend (KERAS_BACKEND)", name, BACKENDS)
 
 
 def positive_integer(name: str, value: Any) -> int:

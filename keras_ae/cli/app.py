@@ -1,5 +1,6 @@
 """The commands. Each is thin: it reads its arguments, calls what is below, and says what was made."""
 
+import importlib.util
 import json
 import os
 import sys
@@ -9,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from keras_ae.errors import InputError, TrainingDivergedError
+from keras_ae.errors import InputError, TrainingDivergedError, check_backend
 
 app = typer.Typer(
     help="Train, judge, picture and serve autoencoders.",
@@ -49,6 +50,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _import_keras() -> None:
     """Imports the backend without what TensorFlow's libraries write to the terminal before they can be configured."""
+    check_backend()
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as messages:
@@ -144,6 +146,8 @@ def train(
         seed=seed,
         options=arguments.assignments(option or []),
     )
+    if tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise InputError("--tensorboard needs the package tensorboard: pip install 'keras-ae[tensorboard]'.")
     folder = RunFolder(out or Path("runs") / f"{model}-{Path(data).stem}")
     callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
     try:

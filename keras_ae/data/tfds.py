@@ -48,14 +48,15 @@ def _prepare(name: str, root: Path) -> Path:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader
 
+    known = tfds.list_builders(with_community_datasets=False)
+    if re.split("[/:]", name)[0] not in known:  # TFDS would look for it on the network, for minutes without one
+        close = difflib.get_close_matches(name, known, n=2)
+        raise unknown("data set (and no such path)", name, {"digits", *NAMES, *close})
     downloader.MAX_RETRIES = 4  # with its 10 retries, TFDS takes minutes to notice that there is no connection
     try:
         builder = tfds.builder(name, data_dir=root)
         # A folder for each set: the files of MNIST and Fashion-MNIST have the same names.
         builder.download_and_prepare(download_dir=root / "downloads" / re.sub(r"\W+", "_", name))
-    except tfds.core.DatasetNotFoundError:
-        close = difflib.get_close_matches(name, tfds.list_builders(), n=2)
-        raise unknown("data set (and no such path)", name, {"digits", *NAMES, *close}) from None
     except Exception as error:  # of the network, the disk, TFDS, or the set's own code
         raise InputError(
             f"The data set {name!r} is not in {str(root)!r} and could not be prepared there. "

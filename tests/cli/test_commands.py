@@ -1,0 +1,179 @@
+"""The commands, as a user types them."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_ae.cli import main
+from keras_ae.training import RunFolder
+
+SMALL = ["--hidden", "16", "--latent-dim", "2", "--epochs", "2", "--binarize", "threshold"]
+
+
+def run(monkeypatch, capsys, *arguments, code=0):
+    """Runs a command; returns what it printed."""
+    monkeypatch.setattr(sys, "argv", ["keras-ae", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    captured = capsys.readouterr()
+    assert exit_.value.code == code, captured
+    return captured.out if code == 0 else captured.err
+
+
+@pytest.fixture(scope="module")
+def vae_run(tmp_path_factory):
+    """A small trained run with pictures."""
+    folder = tmp_path_factory.mktemp("runs") / "vae"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_:
+        patch.setattr(sys, "argv", ["keras-ae", "train", "vae", *SMALL, "--validation", "0.1", "--out", str(folder)])
+        main()
+    assert exit_.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    return lambda *arguments, code=0: run(monkeypatch, capsys, *arguments, code=code)
+
+
+def test_list_and_describe(command):
+    assert {"ae", "linear_ae", "vae"} <= {line.split()[0] for line in command("list").splitlines()}
+    assert command("list", "*vae").split()[0] == "vae"
+    assert "KL(q(z|x) || p(z))" in command("describe", "vae")
+
+
+def test_a_run_holds_what_is_needed_to_repeat_it(vae_run):
+    folder = RunFolder(vae_run)
+    assert folder.config["recipe"]["latent_dim"] == 2
+    assert {"keras", "numpy", "python"} <= set(folder.config["versions"])
+    history = folder.history()
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert history[1]["loss"] < history[0]["loss"]
+    assert history[1]["val_loss"] == pytest.approx(history[1]["val_kl"] + history[1]["val_reconstruction"], rel=1e-4)
+    pictures = {path.stem for path in folder.pictures.iterdir()}
+    assert {"codes", "learning-curves", "manifold", "reconstructions", "samples"} <= pictures
+
+
+def test_evaluate(command, vae_run):
+    report = json.loads(command("evaluate", vae_run, "--samples", "20", "--json"))
+    assert report["terms"]["loss"] == pytest.approx(report["terms"]["kl"] + report["terms"]["reconstruction"], rel=1e-4)
+    assert -report["terms"]["loss"] <= report["bound"]  # 20 samples are tighter than one
+    assert report["bits_per_dimension"] == pytest.approx(-report["bound"] / 64 / np.log(2))
+    assert [row["name"] for row in report["baselines"]] == ["PCA, 2 dimensions", "independent Bernoulli"]
+    table = command("evaluate", vae_run, "--samples", "20")
+    assert f"{report['bound']:.2f}" in table and f"{report['squared_error']:.3f}" in table
+
+
+def test_arrays_and_pictures(command, vae_run, tmp_path):
+    model = RunFolder(vae_run).load_model()
+    command("sample", vae_run, tmp_path / "samples.npz", "-n", "5", "--seed", "3")
+    np.testing.assert_allclose(np.load(tmp_path / "samples.npz")["x"], model.sample(5, seed=3), atol=1e-6)
+    command("reconstruct", vae_run, tmp_path / "both.npz", "-n", "7")
+    both = np.load(tmp_path / "both.npz")
+    np.testing.assert_allclose(both["reconstruction"], model.reconstruct(both["x"]), atol=1e-6)
+    command("encode", vae_run, tmp_path / "codes.npz")
+    codes = np.load(tmp_path / "codes.npz")
+    assert codes["code"].shape == (360, 2) and codes["label"].shape == (360,)
+    for name, extra in {"sample": (), "reconstruct": (), "encode": ()}.items():
+        command(name, vae_run, tmp_path / f"{name}.png", *extra)
+        assert np.asarray(Image.open(tmp_path / f"{name}.png")).std() > 0
+
+
+def test_export_takes_the_next_version(command, vae_run, tmp_path):
+    for version in ("1", "2"):
+        assert command("export", vae_run, tmp_path / "out").strip() == str(tmp_path / "out" / version)
+        assert (tmp_path / "out" / version / "saved_model.pb").is_file()
+
+
+def test_plot_draws_anew(command, vae_run):
+    (vae_run / "pictures" / "samples.png").unlink()
+    assert "samples.png" in command("plot", vae_run)
+    assert (vae_run / "pictures" / "samples.png").is_file()
+
+
+def write_table(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype("float32") * 5
+    np.savetxt(tmp_path / "table.csv", x, delimiter=",", header="a,b,c", comments="")
+    return tmp_path / "table.csv"
+
+
+def write_images(tmp_path):
+    (tmp_path / "images").mkdir()
+    for i in range(20):
+        pixels = np.random.default_rng(i).integers(0, 256, (10, 12, 3), dtype="uint8")
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{i}.png")
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "quantity"),
+    [
+        (write_table, ["--likelihood", "normal-learned"], "log-density"),
+        (write_images, ["--image-size", "9x7", "--network", "conv"], "cross-entropy"),
+    ],
+)
+def test_data_of_ones_own(command, tmp_path, make, options, quantity):
+    data = make(tmp_path)
+    out = tmp_path / "run"
+    command("train", "vae", "--data", data, "--latent-dim", 2, "--epochs", 1, "--out", out, *options)
+    report = json.loads(command("evaluate", out, "--samples", "5", "--json"))
+    assert report["quantity"] == quantity and report["bits_per_dimension"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "quantity"), [(["--levels"], "log-probability"), (["--binarize", "dynamic"], "log-probability")]
+)
+def test_what_pixels_become(command, tmp_path, options, quantity):
+    out = tmp_path / "run"
+    base = ["train", "vae", "--hidden", "8", "--latent-dim", 2, "--epochs", 1, "--no-pictures", "--out", out]
+    command(*base, *options)
+    assert json.loads(command("evaluate", out, "--samples", "5", "--json"))["quantity"] == quantity
+
+
+@pytest.mark.parametrize("model", ["ae", "linear_ae"])
+def test_deterministic_models_have_no_bound(command, tmp_path, model):
+    out = tmp_path / "run"
+    hidden = ["--hidden", "8"] if model == "ae" else []
+    command("train", model, "--latent-dim", 4, "--epochs", 1, "--out", out, *hidden)
+    report = json.loads(command("evaluate", out, "--json"))
+    assert report["bound"] is None and report["squared_error"] > 0
+    assert "has no distribution of codes" in command("sample", out, tmp_path / "x.png", code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "vea"], "Did you mean 'vae'"),
+        (["train"], "Missing argument"),
+        (["train", "vae", "--data", "digist"], "digits"),
+        (["train", "vae", "--latent-dim", "0"], "latent_dim must be a whole number of at least 1"),
+        (["train", "vae", "--epochs", "0"], "epochs"),
+        (["train", "vae", "--likelihood", "binomial"], "Unknown likelihood"),
+        (["train", "vae", "--network", "desne"], "'dense'"),
+        (["train", "vae", "--set", "posterior"], "NAME=VALUE"),
+        (["train", "vae", "--set", "betta=4"], "Unknown argument of model 'vae'"),
+        (["train", "vae", "--hidden", "12,x"], "--hidden takes whole numbers"),
+        (["train", "vae", "--likelihood", "categorical"], "--levels"),
+        (["train", "vae", "--network", "dcgan"], "at least 16x16"),
+        (["train", "vae", "--validation", "1.5"], "validation"),
+        (["evaluate", "nowhere"], "nowhere is no run folder"),
+        (["sample", "nowhere", "x.gif"], ".npz"),
+    ],
+)
+def test_mistakes_get_one_line_and_leave_nothing(command, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    message = command(*arguments, code=2)
+    assert words in message
+    assert message.count("\n") == 1
+    assert not any(path.name != "run.lock" for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_our_own_failures_are_exit_code_1(command, monkeypatch, vae_run):
+    monkeypatch.setattr(RunFolder, "load_model", lambda self: 1 / 0)
+    assert "internal error: ZeroDivisionError" in command("export", vae_run, "x", code=1)
+    monkeypatch.setattr(sys, "argv", ["keras-ae", "--debug", "export", str(vae_run), "x"])
+    with pytest.raises(ZeroDivisionError):
+        main()

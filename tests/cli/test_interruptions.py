@@ -1,0 +1,138 @@
+"""Runs that are killed, stopped, in use, damaged or out of disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ae.errors import InputError, TrainingDivergedError
+from keras_ae.models import files
+from keras_ae.training import RunFolder
+from keras_ae.zoo import recipe as recipes
+
+RECIPE = {"model": "vae", "latent_dim": 2, "hidden": [8], "binarize": "threshold", "options": {}}
+
+
+def train(path, epochs, resume=False, **settings):
+    return recipes.train(recipes.Recipe(**{**RECIPE, **settings, "epochs": epochs}), RunFolder(path), resume)
+
+
+def start(path, epochs):
+    """The command line in a process of its own."""
+    arguments = ["train", "vae", "--latent-dim", "2", "--hidden", "8", "--binarize", "threshold"]
+    program = "import sys; sys.argv[0] = 'keras-ae'; from keras_ae.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments, "--epochs", str(epochs), "--out", str(path)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for_epochs(folder, epochs, process):
+    deadline = time.monotonic() + 120
+    while max(folder.checkpoints(), default=0) < epochs:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        time.sleep(0.02)
+
+
+def assert_equal_models(first, second):
+    pairs = zip(first.variables + first.optimizer.variables, second.variables + second.optimizer.variables, strict=True)
+    for a, b in pairs:
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+    folder = RunFolder(tmp_path / "killed")
+    process = start(folder.path, epochs=100_000)
+    wait_for_epochs(folder, 2, process)
+    process.kill()  # -9: nothing can be cleaned up
+    process.wait()
+    process.stderr.close()
+    epochs = max(folder.checkpoints()) + 2
+    resumed = train(folder.path, epochs, resume=True)
+    straight = train(tmp_path / "straight", epochs)
+    assert_equal_models(resumed, straight)
+    assert folder.history() == RunFolder(tmp_path / "straight").history()
+
+
+def test_ctrl_c_says_how_to_resume(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    process = start(folder.path, epochs=100_000)
+    wait_for_epochs(folder, 1, process)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = message.strip().splitlines()[-1]
+    assert "Continue with: keras-ae train vae" in last and last.endswith("--resume")
+    assert folder.load_checkpoint()[1] >= 1
+
+
+def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path):
+    train(tmp_path / "a", 1, binarize="dynamic")
+    resumed = train(tmp_path / "a", 3, resume=True, binarize="dynamic")
+    assert_equal_models(resumed, train(tmp_path / "b", 3, binarize="dynamic"))
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked(), pytest.raises(InputError, match=f"in use by process {os.getpid()}"):
+        train(folder.path, 1)
+
+
+def test_other_settings_and_other_data_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(20, dtype="float32"))
+    data = str(tmp_path / "x.npy")
+    train(tmp_path / "run", 1, data=data, binarize=None)
+    with pytest.raises(InputError, match="latent_dim: 2 in the folder, 3 now"):
+        train(tmp_path / "run", 2, resume=True, data=data, binarize=None, latent_dim=3)
+    np.save(tmp_path / "x.npy", 1 - np.eye(20, dtype="float32"))
+    with pytest.raises(InputError, match="has changed"):
+        train(tmp_path / "run", 2, resume=True, data=data, binarize=None)
+
+
+def test_damaged_files_are_named(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    train(folder.path, 1)
+    folder.model_file.write_bytes(b"not a model")
+    with pytest.raises(InputError, match=r"model\.keras is no readable model file"):
+        folder.load_model()
+    (folder.path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json is damaged"):
+        _ = folder.config
+
+
+def test_a_model_of_somebody_else_is_refused(tmp_path):
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    other.save(tmp_path / "other.keras")
+    with pytest.raises(InputError, match="holds a Sequential"):
+        files.load_model(tmp_path / "other.keras")
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "run")
+    model = train(folder.path, 1)
+    before = folder.checkpoints()[1].read_bytes()
+
+    def fill_disk(path):
+        path.write_bytes(b"half a file")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model, "save", fill_disk)
+    with pytest.raises(OSError, match="No space left"):
+        folder.save_checkpoint(model, 2)
+    assert list(folder.checkpoints()) == [1]
+    assert folder.checkpoints()[1].read_bytes() == before
+    assert not list(folder.path.glob(".*"))
+
+
+def test_divergence_names_epoch_and_term_and_keeps_no_broken_checkpoint(tmp_path):
+    with pytest.raises(TrainingDivergedError, match=r"epoch 1: .*(kl|reconstruction).* no longer finite"):
+        train(tmp_path / "run", 3, learning_rate=1e30)
+    assert RunFolder(tmp_path / "run").checkpoints() == {}

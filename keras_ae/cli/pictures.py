@@ -32,7 +32,7 @@ def draw(folder: RunFolder) -> list[Path]:
         if model.latent_shape == (2,):
             figures["manifold"] = plots.manifold(model)
         if isinstance(model, models.LinearAE):
-            figures["components"] = plots.components(*model.components(x))
+            figures["components"] = plots.components(model, x)
     paths = []
     for name, figure in figures.items():
         paths.append(folder.pictures / f"{name}.png")

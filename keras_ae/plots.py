@@ -1,0 +1,267 @@
+"""Pictures of models and of what they learned. Every function returns a Matplotlib figure; no display is needed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import keras
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_ae import errors
+from keras_ae.models import Autoencoder, LinearAE, Variational, files
+
+TRAINING, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: told apart by everyone
+CELL = 0.55  # inches per image
+DPI = 150
+
+
+def save(figure: Figure, path: str | Path, dpi: int = DPI) -> None:
+    """Writes a figure whole or not at all; makes the folders above it."""
+    files.write(Path(path), lambda temporary: figure.savefig(temporary, dpi=dpi, bbox_inches="tight", pad_inches=0.05))
+
+
+def image_grid(images: np.ndarray, columns: int | None = None) -> Figure:
+    """Images, (n, height, width, channels), as one grid with small gaps.
+
+    >>> image_grid(np.zeros((6, 8, 8, 1))).axes[0].get_images()[0].get_array().shape
+    (17, 26, 1)
+    """
+    images = _checked(images)
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    figure = _figure(columns * CELL, rows * CELL * images.shape[1] / images.shape[2])
+    _show(figure.add_axes((0, 0, 1, 1)), _tile(images, rows, columns))
+    return figure
+
+
+def labelled_rows(rows: Mapping[str, np.ndarray]) -> Figure:
+    """Rows of images with a label at the left of each; all rows have as many images."""
+    images = {label: _checked(row) for label, row in rows.items()}
+    count, height, width, _ = next(iter(images.values())).shape
+    figure = _figure(count * CELL, len(images) * CELL * height / width)
+    for i, (label, row) in enumerate(images.items()):
+        axes = figure.add_axes((0, 1 - (i + 1) / len(images), 1, 0.94 / len(images)))
+        _show(axes, _tile(row, 1, count))
+        axes.text(-0.01, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def reconstructions(originals: np.ndarray, by_epoch: Mapping[int, np.ndarray]) -> Figure:
+    """Originals, and below them their reconstructions after some epochs."""
+    return labelled_rows({"original": originals, **{f"epoch {epoch}": by_epoch[epoch] for epoch in sorted(by_epoch)}})
+
+
+def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: int = 10) -> Figure:
+    """Originals and reconstructions in two rows, in blocks of `columns`."""
+    _checked(originals)
+    rows: dict[str, np.ndarray] = {}
+    for block, start in enumerate(range(0, len(originals), columns)):
+        for label, images in (("original", originals), ("reconstruction", reconstructed)):
+            part = np.asarray(images[start : start + columns], "float32")
+            missing = min(columns, len(originals)) - len(part)
+            blank = np.ones((missing, *part.shape[1:]), "float32")
+            rows[label + " " * block] = np.concatenate([part, blank])  # keys differ, labels look the same
+    return labelled_rows(rows)
+
+
+def samples(model: Variational, n: int = 64, seed: int = 0) -> Figure:
+    """New examples from the prior: the means of p(x|z)."""
+    return image_grid(model.sample(n, seed=seed))
+
+
+def manifold(model: Autoencoder, size: int = 20) -> Figure:
+    """What the decoder makes of a grid of 2-D codes at the quantiles of the standard normal from 5 % to 95 %.
+
+    Raises:
+        InputError: the model's code has not two dimensions.
+    """
+    if model.latent_shape != (2,):
+        raise errors.InputError(f"manifold draws codes of 2 dimensions. Received: a model with {model.latent_shape}.")
+    values = np.array([NormalDist().inv_cdf(p) for p in np.linspace(0.05, 0.95, size)])
+    codes = np.array([(z1, z2) for z2 in values[::-1] for z1 in values])
+    images = _checked(model.decode(codes))
+    figure = _figure(6, 6 * images.shape[1] / images.shape[2])
+    axes = figure.add_axes((0.1, 0.1, 0.9, 0.9))
+    tiled = _tile(images, size, size, gap=0)
+    _show(axes, tiled)
+    for axis, length, which in ((axes.xaxis, tiled.shape[1], 1), (axes.yaxis, tiled.shape[0], -1)):
+        chosen = np.linspace(0, size - 1, 5).round().astype(int)
+        axis.set_ticks((chosen + 0.5) * length / size - 0.5, [f"{values[::which][i]:.1f}" for i in chosen])
+    axes.set_xlabel("$z_1$")
+    axes.set_ylabel("$z_2$")
+    return figure
+
+
+def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
+    """A scatter of codes, (n, dimensions), coloured by label; more than two dimensions through PCA.
+
+    Args:
+        values: codes; further axes are flattened.
+        labels: integers, one per code; with more than 20 classes they are not drawn.
+    """
+    points = np.asarray(values, "float64").reshape(len(values), -1)
+    names = ["$z_1$", "$z_2$"]
+    if points.shape[1] > 2:
+        from sklearn.decomposition import PCA
+
+        fitted = PCA(2).fit(points)
+        points = fitted.transform(points)
+        names = [f"component {i + 1} ({share:.0%})" for i, share in enumerate(fitted.explained_variance_ratio_)]
+    figure = _figure(5.5, 4.5)
+    axes = figure.add_subplot()
+    groups = _groups(labels, len(points))
+    for i, (label, chosen) in enumerate(groups.items()):
+        colour = f"C{i}" if len(groups) <= 10 else _palette(i)
+        if points.shape[1] == 1:
+            axes.hist(points[chosen, 0], bins=40, histtype="step", color=colour, label=label)
+        else:
+            axes.scatter(*points[chosen].T, s=6, alpha=0.6, linewidths=0, color=colour, label=label)
+    axes.set_xlabel(names[0])
+    axes.set_ylabel("codes" if points.shape[1] == 1 else names[1])
+    if points.shape[1] > 1:
+        axes.set_aspect("equal", adjustable="datalim")
+    if len(groups) > 1:
+        legend = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2.5, fontsize=9)
+        for handle in legend.legend_handles:
+            handle.set_alpha(1)
+    return figure
+
+
+def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") -> Figure:
+    """One panel per term: training solid, validation ("val_" names) dashed.
+
+    Args:
+        history: name -> one value per epoch, as Keras' `History.history`.
+        unit: of the values.
+    """
+    terms = [name for name in history if not name.startswith("val_")]
+    columns = min(len(terms), 3)
+    rows = math.ceil(len(terms) / columns)
+    figure = _figure(3.2 * columns, 2.5 * rows)
+    for i, name in enumerate(sorted(terms, key=lambda term: term != "loss")):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        for key, style, colour, label in (
+            (name, "-", TRAINING, "training"),
+            (f"val_{name}", "--", VALIDATION, "validation"),
+        ):
+            if key in history:
+                epochs = range(1, len(history[key]) + 1)
+                marker = "o" if len(history[key]) == 1 else None
+                axes.plot(epochs, history[key], style, color=colour, label=label, marker=marker)
+        axes.set_title(name.replace("_", " "), fontsize=10)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+        if i % columns == 0:
+            axes.set_ylabel(f"{unit} per example" if unit == "nats" else unit)
+        if i == 0 and any(key.startswith("val_") for key in history):
+            axes.legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -> Figure:
+    """The components of a linear autoencoder as images ("eigenfaces"): red positive, blue negative.
+
+    Args:
+        model: a trained linear autoencoder of images.
+        x: data; the components are then sorted by the share of its variance that each explains, which is their title.
+        columns: images a row.
+    """
+    found = model.components(x)
+    images = _as_images(found.components)
+    shares = None if x is None else found.variances / np.var(np.asarray(x, "float64"), axis=0, ddof=1).sum()
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    figure = _figure(columns * 1.1, rows * 1.3)
+    for i, image in enumerate(images):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        largest = np.abs(image).max() or 1.0
+        shown = 0.5 + 0.5 * image / largest if image.shape[-1] == 3 else image[..., 0]
+        limits = {} if image.shape[-1] == 3 else {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
+        axes.imshow(shown, interpolation="nearest", **limits)
+        axes.set_axis_off()
+        if shares is not None:
+            axes.set_title(f"{shares[i]:.1%}", fontsize=9, pad=3)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def network(model: Autoencoder, path: str | Path) -> list[Path]:
+    """Draws encoder and decoder to PATH-encoder.png and PATH-decoder.png.
+
+    Raises:
+        InputError: pydot or graphviz is not installed.
+    """
+    paths = []
+    for name in ("encoder", "decoder"):
+        paths.append(Path(f"{path}-{name}.png"))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        try:
+            keras.utils.plot_model(getattr(model, name), str(paths[-1]), show_shapes=True, dpi=DPI)
+        except ImportError as error:
+            raise errors.InputError(
+                "keras.utils.plot_model needs pydot and graphviz: pip install pydot, and the program 'dot' "
+                "(apt install graphviz)."
+            ) from error
+    return paths
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _as_images(images: Any) -> np.ndarray:
+    images = np.asarray(images, "float32")
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) == 0:
+        raise errors.InputError(
+            f"Pictures need images of shape (n, height, width, 1 or 3), n at least 1. Received: {images.shape}. Write "
+            "other data as .npz."
+        )
+    return images
+
+
+def _checked(images: Any) -> np.ndarray:
+    """Images in [0, 1]: scaled where the values are whole numbers up to 255 or the like, else clipped."""
+    images = _as_images(images)
+    largest = float(np.nanmax(images))
+    return np.clip(images / largest if largest > 2 else images, 0, 1)
+
+
+def _tile(images: np.ndarray, rows: int, columns: int, gap: int = 1) -> np.ndarray:
+    """One white-framed image of many."""
+    _, height, width, channels = images.shape
+    tiled = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), "float32")
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        tiled[top : top + height, left : left + width] = image
+    return tiled
+
+
+def _show(axes: Axes, image: np.ndarray) -> None:
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def _groups(labels: np.ndarray | None, count: int) -> dict[str, np.ndarray]:
+    """Name -> indices of each class; all in one where there are no labels or too many classes."""
+    classes = [] if labels is None else np.unique(labels)
+    if len(classes) < 2 or len(classes) > 20:
+        return {"all": np.arange(count)}
+    return {str(label): np.flatnonzero(labels == label) for label in classes}
+
+
+def _palette(i: int) -> Any:
+    from matplotlib import colormaps
+
+    return colormaps["tab20"](i)

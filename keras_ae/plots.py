@@ -30,7 +30,7 @@ def image_grid(images: np.ndarray, columns: int | None = None) -> Figure:
     """Images, (n, height, width, channels), as one grid with small gaps.
 
     >>> image_grid(np.zeros((6, 8, 8, 1))).axes[0].get_images()[0].get_array().shape
-    (17, 26, 1)
+    (17, 26)
     """
     images = _checked(images)
     columns = columns or math.ceil(math.sqrt(len(images)))

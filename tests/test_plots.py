@@ -45,13 +45,15 @@ def test_side_by_side_wraps():
 
 def test_samples_and_manifold_show_the_decoder(flat_model):
     drawn = plots.samples(flat_model, 4, seed=3).axes[0].get_images()[0].get_array()
-    np.testing.assert_allclose(drawn[:4, :6], flat_model.sample(4, seed=3)[0], atol=1e-6)
+    np.testing.assert_allclose(drawn[:4, :6], flat_model.sample(4, seed=3)[0, ..., 0], atol=1e-6)
     axes = plots.manifold(flat_model, size=3).axes[0]
     centre = axes.get_images()[0].get_array()[4:8, 6:12]
-    np.testing.assert_allclose(centre, flat_model.decode(np.zeros((1, 2)))[0], atol=1e-6)
+    np.testing.assert_allclose(centre, flat_model.decode(np.zeros((1, 2)))[0, ..., 0], atol=1e-6)
     top = axes.get_images()[0].get_array()[:4, 6:12]
-    np.testing.assert_allclose(top, flat_model.decode(np.array([[0, 1.6448536]]))[0], atol=1e-5)  # z2 grows upwards
-    assert [label.get_text() for label in axes.get_yticklabels()][0] == "1.6"
+    np.testing.assert_allclose(
+        top, flat_model.decode(np.array([[0, 1.6448536]]))[0, ..., 0], atol=1e-5
+    )  # z2 grows upwards
+    assert axes.get_yticklabels()[0].get_text() == "1.6"
 
 
 @pytest.mark.parametrize(("dimensions", "label"), [(1, "$z_1$"), (2, "$z_1$"), (5, "component 1")])

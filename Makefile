@@ -28,7 +28,7 @@ lint: .venv/.test ## Check style, types and the direction of imports
 	$(BIN)/lint-imports
 
 bench: .venv/.test ## Run a benchmark (BENCH=speed)
-	$(BIN)/python benchmarks/$(BENCH).py
+	$(BIN)/python benchmarks/$(BENCH)/run.py
 
 clean: ## Remove .venv, caches and built packages
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -52,7 +52,7 @@ def main() -> None:
     run(keras_ae, "evaluate", str(folder))
     run(keras_ae, "reconstruct", str(folder), str(folder / "reconstructions.npz"), "-n", "500")
     run(keras_ae, "export", str(folder), str(folder / "exported"))
-    serve = str(Path(__file__).with_name("serve_with_tensorflow.py"))
+    serve = os.path.relpath(Path(__file__).with_name("serve_with_tensorflow.py"))
     run(sys.executable, serve, str(folder / "exported" / "1"), str(folder / "reconstructions.npz"))
 
     print(f"\nDone in {time.monotonic() - start:.0f} s. What there is now:")

@@ -1,0 +1,31 @@
+"""What every test starts from."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Digits of 8x8, binarised: (train, test)."""
+    return _digits(binarize="threshold")
+
+
+@pytest.fixture(scope="session")
+def grey_digits():
+    """Digits of 8x8 in grey levels: (train, test)."""
+    return _digits()
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def _digits(**options):
+    from keras_ae.data import load
+
+    return tuple(load("digits", split, **options).x for split in ("train", "test"))

@@ -4,6 +4,7 @@ Stock Keras slices arrays example by example and builds its pipeline anew twice 
 whole batches are gathered by rows of a shuffled index.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from keras_ae import backend
+from keras_ae import backend, errors
 
 
 class Batches:
@@ -46,6 +47,7 @@ class Batches:
         self.seed = seed
         self.transform = transform
         self.epoch = 0
+        self.steps = -(-self.size // batch_size)
         self._listeners: list[Callable[[int], None]] = []
 
     @property
@@ -54,7 +56,17 @@ class Batches:
         return len(tree.flatten(self.arrays)[0])
 
     def __len__(self) -> int:
-        return -(-self.size // self.batch_size)
+        return self.steps
+
+    def limited(self, steps: int | None) -> "Batches":
+        """The same with only the first `steps` batches of each epoch's order; None for all."""
+        if steps is None:
+            return self
+        if errors.positive_integer("steps", steps) > len(self):
+            raise errors.InputError(f"steps must be at most the number of batches, {len(self)}. Received: {steps}.")
+        part = copy.copy(self)
+        part.steps, part._listeners = steps, []
+        return part
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of the examples in an epoch."""

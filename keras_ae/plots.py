@@ -121,14 +121,15 @@ def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
         if points.shape[1] == 1:
             axes.hist(points[chosen, 0], bins=40, histtype="step", color=colour, label=label)
         else:
-            axes.scatter(*points[chosen].T, s=6, alpha=0.6, linewidths=0, color=colour, label=label)
+            x, y = points[chosen].T
+            axes.scatter(x, y, s=6, alpha=0.6, linewidths=0, color=colour, label=label)
     axes.set_xlabel(names[0])
     axes.set_ylabel("codes" if points.shape[1] == 1 else names[1])
     if points.shape[1] > 1:
         axes.set_aspect("equal", adjustable="datalim")
     if len(groups) > 1:
         legend = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2.5, fontsize=9)
-        for handle in legend.legend_handles:
+        for handle in filter(None, legend.legend_handles):
             handle.set_alpha(1)
     return figure
 
@@ -183,9 +184,10 @@ def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -
     for i, image in enumerate(images):
         axes = figure.add_subplot(rows, columns, i + 1)
         largest = np.abs(image).max() or 1.0
-        shown = 0.5 + 0.5 * image / largest if image.shape[-1] == 3 else image[..., 0]
-        limits = {} if image.shape[-1] == 3 else {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
-        axes.imshow(shown, interpolation="nearest", **limits)
+        if image.shape[-1] == 3:
+            axes.imshow(0.5 + 0.5 * image / largest, interpolation="nearest")
+        else:
+            axes.imshow(image[..., 0], interpolation="nearest", cmap="RdBu_r", vmin=-largest, vmax=largest)
         axes.set_axis_off()
         if shares is not None:
             axes.set_title(f"{shares[i]:.1%}", fontsize=9, pad=3)
@@ -255,7 +257,7 @@ def _show(axes: Axes, image: np.ndarray) -> None:
 
 def _groups(labels: np.ndarray | None, count: int) -> dict[str, np.ndarray]:
     """Name -> indices of each class; all in one where there are no labels or too many classes."""
-    classes = [] if labels is None else np.unique(labels)
+    classes = np.array([]) if labels is None else np.unique(labels)
     if len(classes) < 2 or len(classes) > 20:
         return {"all": np.arange(count)}
     return {str(label): np.flatnonzero(labels == label) for label in classes}

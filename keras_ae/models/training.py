@@ -134,6 +134,8 @@ class Training(keras.Model):
         shuffle: bool = True,
         class_weight: dict | None = None,
         sample_weight: Any = None,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
@@ -151,16 +153,18 @@ class Training(keras.Model):
         """
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = _split(x, y, sample_weight, validation_split)
-        data, batches = self._prepare(x, y, sample_weight, batch_size, shuffle, "x")
+        data, batches = self._prepare(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, "x")
         watch: list[Any] = [monitoring.StopOnNonFinite()]
         if batches:
             watch.append(monitoring.SetEpoch(batches))
         if validation_data is not None:
             val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             size = validation_batch_size or batch_size
-            validation, validation_batches = self._prepare(val_x, val_y, val_weight, size, False, "validation_data")
+            validation, validation_batches = self._prepare(
+                val_x, val_y, val_weight, size, validation_steps, False, "validation_data"
+            )
             if validation_batches:
-                validation_data, validation_batch_size = validation["x"], None
+                validation_data, validation_batch_size, validation_steps = validation["x"], None, None
         return super().fit(
             **data,
             epochs=errors.positive_integer("epochs", epochs),
@@ -171,22 +175,37 @@ class Training(keras.Model):
             ],
             validation_data=validation_data,
             validation_batch_size=validation_batch_size,
+            validation_steps=validation_steps,
+            steps_per_epoch=None if batches else steps_per_epoch,
             shuffle=False if batches else shuffle,
             class_weight=class_weight,
             **kwargs,
         )
 
     def evaluate(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, sample_weight: Any = None, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        **kwargs: Any,
     ) -> Any:
         """The means of the loss and its terms; arguments and return value are those of `keras.Model.evaluate`."""
         if kwargs.get("_use_cached_eval_dataset"):  # called by fit, which has checked the data
-            return super().evaluate(x, y, batch_size=batch_size, sample_weight=sample_weight, **kwargs)
-        data, _ = self._prepare(x, y, sample_weight, batch_size, False, "x")
-        return super().evaluate(**data, **kwargs)
+            return super().evaluate(x, y, batch_size=batch_size, sample_weight=sample_weight, steps=steps, **kwargs)
+        data, batches = self._prepare(x, y, sample_weight, batch_size, steps, False, "x")
+        return super().evaluate(**data, steps=None if batches else steps, **kwargs)
 
     def _prepare(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool, name: str
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None,
+        steps: int | None,
+        shuffle: bool,
+        name: str,
     ) -> tuple[dict[str, Any], Batches | None]:
         """Checked data as Keras' arguments, and the `Batches` behind them if there are any."""
         if isinstance(x, Batches):
@@ -194,8 +213,10 @@ class Training(keras.Model):
             inputs.check_fit(self, x_array, y_array, weight, name)
         elif inputs.is_arrays(x):
             arrays = inputs.check_fit(self, x, y, sample_weight, name)
-            x = Batches(arrays, errors.positive_integer("batch_size", batch_size or 32), bool(shuffle), self.seed)
+            size = errors.positive_integer("batch_size", 32 if batch_size is None else batch_size)
+            x = Batches(arrays, size, bool(shuffle), self.seed)
         if isinstance(x, Batches):
+            x = x.limited(steps)
             return {"x": x.for_keras()}, x
         inputs.check_first_batch(self, x, name)
         return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}, None

@@ -78,7 +78,7 @@ class Recipe:
 
     def load(self, split: str) -> Dataset:
         """A split of the data, as this recipe wants its pixels."""
-        size = tuple(self.image_size) if self.image_size else None
+        size = (self.image_size[0], self.image_size[1]) if self.image_size else None
         return load(self.data, split, binarize=self.binarize, levels=self.levels, image_size=size)
 
     def evaluation_data(self, split: str) -> np.ndarray:
@@ -177,7 +177,7 @@ def _fit(
     held_out = int(len(dataset) * recipe.validation)
     arrays = (dataset.x,) if model.bare_y is None or dataset.y is None else (dataset.x, dataset.y)
     training, validation = ([a[: len(a) - held_out] for a in arrays], [a[len(a) - held_out :] for a in arrays])
-    batches = {"batch_size": recipe.batch_size, "seed": recipe.seed, "transform": dataset.transform}
+    batches: dict[str, Any] = {"batch_size": recipe.batch_size, "seed": recipe.seed, "transform": dataset.transform}
     model.fit(
         Batches(tuple(training), shuffle=True, **batches),
         validation_data=Batches(tuple(validation), **batches) if held_out else None,

@@ -28,7 +28,7 @@ def render(results: dict) -> str:
         *report["baselines"],
     ]
     lines = [
-        f"A VAE of {settings['latent_dim']} dimensions, dense networks of {settings['hidden']} units, "
+        f"A VAE of {settings['latent_dim']} dimensions, dense networks of {' and '.join(map(str, settings['hidden']))} units, "
         f"{settings['epochs']} epochs on MNIST binarised at 1/2, seed {settings['seed']}; means over the "
         f"{report['examples']:,} test images, from `make demo DATA=mnist`:",
         "",

@@ -24,7 +24,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     """The error for a name that is not in a table, with the names that are close to it.
 
     >>> print(unknown("model", "vea", ["ae", "vae"]))
-    Unknown model: 'vea'. Did you mean 'vae' or 'ae'? Known: ae, vae.
+    Unknown model: 'vea'. Did you mean 'vae'? Known: ae, vae.
     """
     known = sorted(known)
     close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
@@ -39,8 +39,8 @@ def check_backend() -> None:
         raise unknown("backend (KERAS_BACKEND)", name, BACKENDS)
 
 
-def positive_integer(name: str, value: Any) -> int:
-    """`value` as an int, or an error that names the argument when it is not a whole number of at least one."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        raise InputError(f"{name} must be a whole number of at least 1. Received: {name}={value!r}.")
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int, or an error that names the argument when it is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+        raise InputError(f"{name} must be a whole number of at least {least}. Received: {name}={value!r}.")
     return int(value)

@@ -62,7 +62,7 @@ class Batches:
         """The same with only the first `steps` batches of each epoch's order; None for all."""
         if steps is None:
             return self
-        if errors.positive_integer("steps", steps) > len(self):
+        if errors.whole_number("steps", steps) > len(self):
             raise errors.InputError(f"steps must be at most the number of batches, {len(self)}. Received: {steps}.")
         part = copy.copy(self)
         part.steps, part._listeners = steps, []

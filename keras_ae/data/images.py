@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae.data.dataset import Raw
-from keras_ae.errors import InputError, positive_integer
+from keras_ae.errors import InputError, whole_number
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -51,7 +51,7 @@ def _checked_size(image_size: Any) -> tuple[int, int] | None:
         return None
     if not isinstance(image_size, (tuple, list)) or len(image_size) != 2:
         raise InputError(f"image_size must be (height, width). Received: image_size={image_size!r}.")
-    height, width = (positive_integer("image_size", side) for side in image_size)
+    height, width = (whole_number("image_size", side) for side in image_size)
     return height, width
 
 

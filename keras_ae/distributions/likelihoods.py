@@ -178,7 +178,7 @@ class Categorical(Likelihood):
 
     def __init__(self, levels: int = 256, one_hot: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.levels = errors.positive_integer("levels", levels)
+        self.levels = errors.whole_number("levels", levels)
         self.one_hot = one_hot
         self.parameters = 1 if one_hot else self.levels
 

@@ -72,8 +72,8 @@ def log_likelihood(
         )
     if method not in METHODS:
         raise errors.unknown("method", method, METHODS)
-    samples = errors.positive_integer("samples", samples)
-    rows = errors.positive_integer("rows", rows)
+    samples = errors.whole_number("samples", samples)
+    rows = errors.whole_number("rows", rows)
     x = inputs.check_x(model, x)
     per_call = min(samples, max(rows // 64, 1))
     size = min(len(x), max(rows // per_call, 1))

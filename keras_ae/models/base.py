@@ -210,7 +210,7 @@ class Variational(Autoencoder):
             observation: `"mean"`, E[x|z], what papers show; or `"sample"`, x ~ p(x|z).
         """
         generator = keras.random.SeedGenerator(seed)
-        codes = self.prior.sample(errors.positive_integer("n", n), generator)
+        codes = self.prior.sample(errors.whole_number("n", n), generator)
         if observation == "mean":
             return self.over_batches("decode_mean", codes, batch_size)
         if observation != "sample":

@@ -149,5 +149,5 @@ def check_decoder_output(decoder: Any, event_shape: tuple[int, ...], param_shape
 def latent_shape(latent_dim: Any) -> tuple[int, ...]:
     """The shape of a code: (latent_dim,) for an integer; a tuple stands for a grid or a sequence of codes."""
     if isinstance(latent_dim, tuple | list):
-        return tuple(errors.positive_integer(f"latent_dim[{i}]", size) for i, size in enumerate(latent_dim))
-    return (errors.positive_integer("latent_dim", latent_dim),)
+        return tuple(errors.whole_number(f"latent_dim[{i}]", size) for i, size in enumerate(latent_dim))
+    return (errors.whole_number("latent_dim", latent_dim),)

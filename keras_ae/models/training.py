@@ -26,9 +26,7 @@ class Training(keras.Model):
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         # Without autocast=False mixed precision would turn targets and weights into half precision.
         super().__init__(autocast=False, **kwargs)
-        if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0):
-            raise errors.InputError(f"seed must be a whole number of at least 0, or None. Received: seed={seed!r}.")
-        self.seed = int(np.random.randint(2**31)) if seed is None else int(seed)
+        self.seed = int(np.random.randint(2**31)) if seed is None else errors.whole_number("seed", seed, least=0)
         self._seeds = iter(np.random.SeedSequence(self.seed).generate_state(64) >> 1)
         self._compiled_functions: dict[str, Any] = {}
         self._has_metrics = False
@@ -167,7 +165,7 @@ class Training(keras.Model):
                 validation_data, validation_batch_size, validation_steps = validation["x"], None, None
         return super().fit(
             **data,
-            epochs=errors.positive_integer("epochs", epochs),
+            epochs=errors.whole_number("epochs", epochs),
             verbose=verbose,
             callbacks=[
                 *watch,
@@ -213,7 +211,7 @@ class Training(keras.Model):
             inputs.check_fit(self, x_array, y_array, weight, name)
         elif inputs.is_arrays(x):
             arrays = inputs.check_fit(self, x, y, sample_weight, name)
-            size = errors.positive_integer("batch_size", 32 if batch_size is None else batch_size)
+            size = errors.whole_number("batch_size", 32 if batch_size is None else batch_size)
             x = Batches(arrays, size, bool(shuffle), self.seed)
         if isinstance(x, Batches):
             x = x.limited(steps)
@@ -223,7 +221,7 @@ class Training(keras.Model):
 
     def over_batches(self, method: str, x: Any, batch_size: int) -> np.ndarray:
         """A method of one tensor applied to an array, compiled, in batches."""
-        errors.positive_integer("batch_size", batch_size)
+        errors.whole_number("batch_size", batch_size)
         signature = keras.KerasTensor((None, *x.shape[1:]), "float32")
         function = self.compiled_once(method, getattr(self, method), signature)
         parts = [function(ops.cast(x[start : start + batch_size], "float32")) for start in range(0, len(x), batch_size)]

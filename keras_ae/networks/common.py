@@ -11,7 +11,7 @@ from keras_ae import errors
 
 def initializers(seed: int | None, kind: Any = keras.initializers.GlorotUniform) -> Iterator[Any]:
     """An endless sequence of initialisers, one for each layer, that is a function of `seed`."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(None if seed is None else errors.whole_number("seed", seed, least=0))
     while True:
         yield kind(seed=int(generator.integers(2**31)))
 
@@ -25,7 +25,7 @@ def shape_of(name: str, shape: Any, ranks: tuple[int, ...]) -> tuple[int, ...]:
             f"{name} must have {expected} axes, without the batch's: (height, width, channels) for images. "
             f"Received: {name}={shape!r}."
         )
-    return tuple(errors.positive_integer(f"{name}[{i}]", value) for i, value in enumerate(values))
+    return tuple(errors.whole_number(f"{name}[{i}]", value) for i, value in enumerate(values))
 
 
 def sizes(size: Sequence[int], strides: Sequence[int]) -> list[tuple[int, ...]]:

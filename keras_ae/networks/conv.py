@@ -37,7 +37,7 @@ def conv(
         (None, 45, 37, 32)
     """
     height, width, channels = common.shape_of("input_shape", input_shape, ranks=(3,))
-    filters = [errors.positive_integer(f"filters[{i}]", count) for i, count in enumerate(filters)]
+    filters = [errors.whole_number(f"filters[{i}]", count) for i, count in enumerate(filters)]
     sizes = common.sizes((height, width), [2] * len(filters))
     initializers = common.initializers(seed)
 
@@ -50,7 +50,7 @@ def conv(
         features = keras.layers.Conv2D(count, 3, strides=2, padding="same", **options())(features)
     features = keras.layers.Dense(units, **options())(keras.layers.Flatten()(features))
 
-    z = keras.Input((errors.positive_integer("latent_dim", latent_dim),), name="z")
+    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     smallest = (*sizes[-1], filters[-1])
     values = keras.layers.Dense(units, **options())(z)
     values = keras.layers.Dense(math.prod(smallest), **options())(values)

@@ -63,7 +63,7 @@ def dcgan(
         features = keras.layers.LeakyReLU(0.2)(features)
     features = keras.layers.Flatten()(features)
 
-    z = keras.Input((errors.positive_integer("latent_dim", latent_dim),), name="z")
+    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     smallest = (*sizes[-1], widths[-1])
     values = keras.layers.Dense(math.prod(smallest), use_bias=False, kernel_initializer=next(initializers))(z)
     values = keras.layers.Reshape(smallest)(values)

@@ -34,7 +34,7 @@ def dense(
         ((None, 256), (None, 512))
     """
     input_shape = common.shape_of("input_shape", input_shape, ranks=(1, 2, 3, 4))
-    units = [errors.positive_integer(f"hidden[{i}]", size) for i, size in enumerate(hidden)]
+    units = [errors.whole_number(f"hidden[{i}]", size) for i, size in enumerate(hidden)]
     initializers = common.initializers(seed)
 
     def layer(size: int) -> keras.layers.Layer:
@@ -44,7 +44,7 @@ def dense(
     features = keras.layers.Flatten()(x)
     for size in units:
         features = layer(size)(features)
-    z = keras.Input((errors.positive_integer("latent_dim", latent_dim),), name="z")
+    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     values = z if units else keras.layers.Identity()(z)
     for size in reversed(units):
         values = layer(size)(values)

@@ -70,7 +70,7 @@ class Recipe:
     def __post_init__(self) -> None:
         model_class(self.model)
         for name in ("latent_dim", "epochs", "batch_size"):
-            errors.positive_integer(name, getattr(self, name))
+            errors.whole_number(name, getattr(self, name))
         if not self.learning_rate > 0:
             raise errors.InputError(f"learning_rate must be positive. Received: {self.learning_rate!r}.")
         if not 0 <= self.validation < 1:

@@ -23,12 +23,13 @@ START, END = "<!-- results: written by benchmarks/readme.py -->", "<!-- end of r
 def render(results: dict) -> str:
     """The block of the README."""
     settings, report = results["recipe"], results["report"]
+    units = " and ".join(map(str, settings["hidden"]))
     rows = [
         {"name": f"VAE (bound, K = {report['samples']})", **report, "log_prob": report["bound"]},
         *report["baselines"],
     ]
     lines = [
-        f"A VAE of {settings['latent_dim']} dimensions, dense networks of {' and '.join(map(str, settings['hidden']))} units, "
+        f"A VAE of {settings['latent_dim']} dimensions, dense networks of {units} units, "
         f"{settings['epochs']} epochs on MNIST binarised at 1/2, seed {settings['seed']}; means over the "
         f"{report['examples']:,} test images, from `make demo DATA=mnist`:",
         "",

@@ -155,14 +155,14 @@ def train(
     if resume:
         folder.check_resumable(_plain(recipe))
     dataset = recipe.load("train")
+    model, epochs_done = recipe.build(dataset), 0  # before anything is written: its mistakes leave nothing behind
     with folder.locked():
-        model, epochs_done = None, 0
         if resume:
             if folder.config["data"]["sha256"] != fingerprint(dataset.x):
                 raise errors.InputError(f"The data {recipe.data!r} has changed since {folder.path} was started.")
-            model, epochs_done = folder.load_checkpoint()
-        model = model or recipe.build(dataset)
-        if not resume:
+            checkpoint, epochs_done = folder.load_checkpoint()
+            model = checkpoint or model
+        else:
             folder.start(run_config(recipe, dataset))
         if epochs_done < recipe.epochs:
             recorder = Recorder(folder, recipe.evaluation_data("test")[:EXAMPLES_SHOWN], recipe.epochs)

@@ -24,11 +24,11 @@ def as_array(x: Any, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
     if array.shape[1:] != shape or array.ndim == 0:
-        hint = ""
+        hint, variable = "", name.split()[0]
         if (*array.shape[1:], 1) == shape:
-            hint = f" Add the channel axis: {name} = {name}[..., None]."
+            hint = f" Add the channel axis: {variable} = {variable}[..., None]."
         elif array.shape == shape:
-            hint = f" For a single example add the batch axis: {name} = {name}[None]."
+            hint = f" For a single example add the batch axis: {variable} = {variable}[None]."
         raise errors.InputError(
             f"{name} must have the shape (n, {', '.join(map(str, shape))}). Received: {array.shape}.{hint}"
         )

@@ -239,8 +239,9 @@ class Training(keras.Model):
 
         return serving.export(self, filepath, **kwargs)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        return {**super().get_compile_config(), **self._unresolved}
+    def get_compile_config(self) -> dict[str, Any] | None:
+        config = super().get_compile_config()
+        return {**config, **self._unresolved} if config else None  # None: not compiled
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))

@@ -1,0 +1,172 @@
+"""Every registered model comes back from a file, and from an export, as it was."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+
+import keras_ae
+from keras_ae.distributions import likelihoods
+from tests.conformance.table import LATENT, TABLE, make, rows, same, weights
+from tests.helpers import run
+
+SERVER = """
+import sys, numpy as np, tensorflow as tf
+
+def call(model, name, **inputs):
+    (output,) = model.signatures[name](**{k: tf.constant(v) for k, v in inputs.items()}).values()
+    return output.numpy()
+
+for folder in sys.argv[1:]:
+    model = tf.saved_model.load(folder + "/1")
+    x, code = np.load(folder + "/x.npy"), np.load(folder + "/code.npy")
+    found = {"signatures": sorted(model.signatures)}
+    for size in (1, 2, 7):
+        for name in ("serving_default", "reconstruct", "encode"):
+            found[f"{name}_{size}"] = call(model, name, x=x[:size])
+        found[f"decode_{size}"] = call(model, "decode", code=code[:size])
+        found[f"score_{size}"] = call(model, "score", x=x[:size], seed=np.int32(1))
+    found["score_again"] = call(model, "score", x=x[:7], seed=np.int32(1))
+    found["score_other"] = call(model, "score", x=x[:7], seed=np.int32(2))
+    found["reconstruct_again"] = call(model, "reconstruct", x=x[:7])
+    if "sample" in model.signatures:
+        for key, seed in (("sample", 1), ("sample_again", 1), ("sample_other", 2)):
+            found[key] = call(model, "sample", n=np.int32(5), seed=np.int32(seed))
+    np.savez(folder + "/found.npz", **found)
+"""
+RESUME = """
+import sys, numpy as np, keras_ae
+model = keras_ae.load_model(sys.argv[1])
+model.fit(np.load(sys.argv[2]), epochs=3, initial_epoch=1, verbose=0)
+np.savez(sys.argv[3], *[weight.numpy() for weight in model.weights])
+"""
+
+
+def reload(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    return keras_ae.load_model(tmp_path / "model.keras")
+
+
+@rows
+def test_a_file_gives_the_same_model(row, digits, tmp_path):
+    model = make(row, optimizer=keras_ae.optimizers.Adam(3e-3))
+    model.fit(digits[0][:64], verbose=0)
+    again = reload(model, tmp_path)
+    assert again is not model and type(again) is type(model)
+    assert json.dumps(again.get_config()) == json.dumps(model.get_config())
+    assert again.seed == model.seed
+    assert float(again.optimizer.learning_rate) == pytest.approx(3e-3)
+    assert int(again.optimizer.iterations) == int(again.step) == 2
+    assert same(weights(model), weights(again))
+    state = [[variable.numpy() for variable in m.optimizer.variables] for m in (model, again)]
+    assert same(*state)
+    x = digits[1][:20]
+    assert np.array_equal(again.reconstruct(x), model.reconstruct(x))
+    assert np.array_equal(again.encode(x), model.encode(x))
+    assert again.evaluate(x, verbose=0) == model.evaluate(x, verbose=0)  # the noise of both goes on as one
+
+
+@rows
+def test_a_resumed_run_ends_like_one_that_was_not_stopped(row, digits, tmp_path):
+    x = digits[0][:80]
+    straight = make(row)
+    straight.fit(x, epochs=3, verbose=0)
+    stopped = make(row)
+    stopped.fit(x, epochs=1, verbose=0)
+    resumed = reload(stopped, tmp_path)
+    resumed.fit(x, epochs=3, initial_epoch=1, verbose=0)
+    assert not same(weights(stopped), weights(resumed))
+    assert same(weights(straight), weights(resumed))
+
+
+def test_a_run_resumes_in_another_process(digits, tmp_path):
+    x = digits[0][:80]
+    straight, stopped = make("vae"), make("vae")
+    straight.fit(x, epochs=3, verbose=0)
+    stopped.fit(x, epochs=1, verbose=0)
+    stopped.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    run(RESUME, *(tmp_path / name for name in ("model.keras", "x.npy", "resumed.npz")))
+    with np.load(tmp_path / "resumed.npz") as resumed:
+        assert same([weight.numpy() for weight in straight.weights], list(resumed.values()))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, digits):
+    """Row -> (model, folder, what a process without Keras computed with the export)."""
+    found = {}
+    for row in TABLE:
+        model, folder = make(row), tmp_path_factory.mktemp("export")
+        model.fit(digits[0][:64], verbose=0)
+        assert keras_ae.export(model, folder) == folder / "1"
+        np.save(folder / "x.npy", digits[1][:7])
+        np.save(folder / "code.npy", np.random.default_rng(0).normal(size=(7, LATENT)).astype("float32"))
+        found[row] = model, folder
+    run(SERVER, *(folder for _, folder in found.values()), block=("keras", "keras_ae"))
+    return {row: (model, folder, dict(np.load(folder / "found.npz"))) for row, (model, folder) in found.items()}
+
+
+@rows
+def test_an_export_gives_the_same_numbers_without_keras(row, exported):
+    model, folder, found = exported[row]
+    close = functools.partial(np.testing.assert_allclose, atol=1e-5, rtol=1e-5)
+    x, code = np.load(folder / "x.npy"), np.load(folder / "code.npy")
+    for size in (1, 2, 7):
+        close(found[f"serving_default_{size}"], model.reconstruct(x[:size]))
+        close(found[f"reconstruct_{size}"], model.reconstruct(x[:size]))
+        close(found[f"encode_{size}"], model.encode(x[:size]))
+        close(found[f"decode_{size}"], model.decode(code[:size]))
+        score = model.score(x[:size], keras_ae.backend.KeyedSeed(1), keras_ae.serving.SCORE_DRAWS)
+        np.testing.assert_allclose(found[f"score_{size}"], score, rtol=1e-5)
+    assert np.array_equal(found["reconstruct_7"], found["reconstruct_again"])
+    assert np.array_equal(found["score_7"], found["score_again"])
+
+
+@rows
+def test_an_export_samples_by_seed(row, exported):
+    model, _, found = exported[row]
+    signatures = {"decode", "encode", "reconstruct", "score", "serving_default"}
+    if not isinstance(model, keras_ae.Variational):
+        assert set(found["signatures"]) == signatures
+        assert np.array_equal(found["score_7"], found["score_other"])
+        return
+    assert set(found["signatures"]) == {*signatures, "sample"}
+    assert not np.array_equal(found["score_7"], found["score_other"])
+    assert found["sample"].shape == (5, *model.event_shape)
+    assert np.array_equal(found["sample"], found["sample_again"])
+    assert not np.isclose(found["sample"], found["sample_other"]).any(axis=(1, 2, 3)).all()
+    assert len(np.unique(found["sample"], axis=0)) == 5
+
+
+@rows
+def test_an_export_stores_each_weight_once(row, exported):
+    model, folder, _ = exported[row]
+    size = sum(4 * int(np.prod(weight.shape)) for weight in model.weights)
+    file = folder / "1" / "variables" / "variables.data-00000-of-00001"
+    assert size > 1500
+    assert size * 0.95 < file.stat().st_size < 1.3 * size + 2000
+
+
+def test_an_export_gets_the_next_number(tmp_path):
+    model = make("ae")
+    (tmp_path / "7").mkdir()
+    assert model.export(tmp_path) == tmp_path / "8"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8"]
+
+
+@rows
+def test_examples_are_drawn_by_seed(row):
+    model = make(row)
+    if not isinstance(model, keras_ae.Variational):
+        with pytest.raises(keras_ae.InputError, match="no distribution of codes"):
+            model.sample(3)
+        return
+    first, again, other = (model.sample(5, seed=seed, batch_size=2) for seed in (1, 1, 2))
+    assert first.shape == (5, *model.event_shape)
+    assert np.array_equal(first, again)
+    assert not np.isclose(first, other).all()
+    drawn = model.sample(50, seed=1, observation="sample")
+    if isinstance(model.likelihood, likelihoods.Bernoulli):
+        assert set(np.unique(drawn)) == {0, 1}
+    assert drawn.std() > model.sample(50, seed=1).std()

@@ -1,0 +1,93 @@
+"""What `test_jax.py` runs in a process that has JAX and no TensorFlow: trains every model of the conformance table.
+
+    python -c BLOCK + this FOLDER
+
+Writes FOLDER/results.json, and FOLDER/ROW.keras and .npz with what the models compute.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import jax
+import keras
+import numpy as np
+
+import keras_ae
+from keras_ae.backend import KeyedSeed
+from tests.conformance.table import TABLE, make, same, weights
+
+
+def report(row, folder):
+    """Everything that the parent asserts about a model."""
+    train, test = (keras_ae.data.load("digits", split, binarize="threshold").x for split in ("train", "test"))
+    straight, stopped = (make(row, optimizer=keras_ae.optimizers.Adam(2e-2), steps_per_execution=1) for _ in range(2))
+    before = [np.asarray(weight.value) for weight in straight.trainable_weights]
+    history = straight.fit(train, epochs=4, batch_size=128, validation_data=test, verbose=0).history
+    moved = [np.abs(b - weight.value).max() for b, weight in zip(before, straight.trainable_weights, strict=True)]
+    stopped.fit(train, epochs=1, batch_size=128, validation_data=test, verbose=0)
+    path = folder / f"{row}.keras"
+    stopped.save(path)
+    resumed = keras_ae.load_model(path)
+    resumed.fit(train, epochs=4, initial_epoch=1, batch_size=128, validation_data=test, verbose=0)
+    straight.save(path)
+    again = keras_ae.load_model(path)
+    x = test[:20]
+    np.savez(
+        folder / f"{row}.npz",
+        x=x,
+        reconstruct=straight.reconstruct(x),
+        encode=straight.encode(x),
+        predict=straight.predict(x, verbose=0),
+    )
+    found = {
+        "class": type(straight).__name__,
+        "history": history,
+        "terms": straight.terms,
+        "moved": [float(distance) for distance in moved],
+        "steps": int(straight.step.value),
+        "evaluated": straight.evaluate(test, verbose=0, return_dict=True),
+        "reloaded": again.evaluate(test, verbose=0, return_dict=True),
+        "resumed": same(weights(straight), weights(resumed)),
+        "stopped": same(weights(straight), weights(stopped)),
+        "error": float(np.square(straight.reconstruct(test) - test).mean()),
+        "error_of_mean": float(np.square(train.mean(axis=0) - test).mean()),
+    }
+    if isinstance(straight, keras_ae.Variational):
+        likelihood = [
+            keras_ae.evaluation.log_likelihood(straight, test, samples=k, seed=0).log_prob.mean() for k in (1, 20, 20)
+        ]
+        samples = [straight.sample(3, seed=seed) for seed in (1, 1, 2)]
+        found |= {
+            "log_likelihood": [float(value) for value in likelihood],
+            "score": float(np.mean(straight.score(test, KeyedSeed(0), 8))),
+            "samples": [same(samples[:1], samples[1:2]), same(samples[:1], samples[2:])],
+        }
+    return found
+
+
+def many_steps_change_nothing(folder):
+    """Whether several steps a call give the same weights as one."""
+    found = []
+    for steps in (1, 4):
+        model = make("vae", steps_per_execution=steps)
+        model.fit(np.load(folder / "vae.npz")["x"], batch_size=4, epochs=2, verbose=0)
+        found.append(weights(model))
+    return same(*found, atol=1e-6)
+
+
+def main():
+    """Reports on every row, then exports one model through TensorFlow, in a process of its own."""
+    folder = Path(sys.argv[1])
+    assert keras.backend.backend() == "jax"
+    results = {row: report(row, folder) for row in TABLE}
+    results["many_steps"] = many_steps_change_nothing(folder)
+    model = keras_ae.load_model(folder / "vae.keras")
+    results["exported"] = str(keras_ae.export(model, folder / "exported"))
+    results["tensorflow"] = sorted(name for name in sys.modules if name.split(".")[0] == "tensorflow")
+    results["jax"] = jax.__version__
+    (folder / "results.json").write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Networks of any input shape, that a seed fixes."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ae
+from keras_ae import networks
+from keras_ae.distributions.likelihoods import Normal
+
+CASES = {
+    "dense": (networks.dense, (6, 5, 2), {"hidden": (7, 5)}, (5,), (7,)),
+    "dense vector": (networks.dense, (9,), {"hidden": (4,)}, (4,), (4,)),
+    "linear": (networks.dense, (3, 2), {"hidden": ()}, (6,), (3,)),
+    "conv": (networks.conv, (8, 8, 1), {"filters": (4, 6), "units": 5}, (5,), (8, 8, 4)),
+    "conv odd": (networks.conv, (9, 7, 3), {"filters": (4, 6, 8), "units": 5}, (5,), (9, 7, 4)),
+    "dcgan": (networks.dcgan, (16, 16, 1), {"filters": 2}, (4 * 4 * 4,), (16, 16, 1)),
+    "dcgan odd": (networks.dcgan, (21, 18, 3), {"filters": 2, "parameters": 2}, (6 * 5 * 4,), (21, 18, 6)),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+def make(case, seed=0):
+    function, shape, options, *_ = case
+    return function(shape, 3, seed=seed, **options)
+
+
+def test_shapes(case, rng):
+    (encoder, decoder), (_, shape, _, features, values) = make(case), case
+    assert encoder.input_shape == (None, *shape) and encoder.output_shape == (None, *features)
+    assert decoder.input_shape == (None, 3) and decoder.output_shape == (None, *values)
+    assert encoder(rng.normal(size=(2, *shape))).shape == (2, *features)
+    assert decoder(rng.normal(size=(2, 3))).shape == (2, *values)
+
+
+def test_the_seed_fixes_the_weights(case):
+    def kernels(seed):
+        return [w.numpy() for network in make(case, seed) for w in network.trainable_weights if len(w.shape) > 1]
+
+    first, again, other = kernels(1), kernels(1), kernels(2)
+    for a, b, c in zip(first, again, other, strict=True):
+        assert np.array_equal(a, b) and not np.isclose(a, c).any()
+    assert len({kernel.tobytes() for kernel in first}) == len(first)
+
+
+@pytest.mark.parametrize("name, shape", [("conv", (9, 7, 1)), ("dcgan", (17, 16, 3))])
+@pytest.mark.parametrize("variance", [1.0, "per_value"])
+def test_they_train_in_a_model(name, shape, variance, tmp_path):
+    options = {"filters": (4,), "units": 8} if name == "conv" else {"filters": 2}
+    model = keras_ae.create(name="vae", input_shape=shape, latent_dim=2, seed=0, network=name,
+                            network_options=options, likelihood=Normal(variance))  # fmt: skip
+    model.compile("adam")
+    x = np.random.default_rng(0).random((20, *shape), "float32")
+    history = model.fit(x, batch_size=10, epochs=3, verbose=0).history["loss"]
+    assert np.isfinite(history).all() and history[-1] < history[0]
+    assert model.reconstruct(x).shape == x.shape
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras_ae.load_model(tmp_path / "model.keras").reconstruct(x), model.reconstruct(x))
+
+
+def test_a_network_of_ones_own(rng):
+    """Any pair of Keras models will do, with an output layer of one's own."""
+    encoder = keras.Sequential([keras.Input((6, 4)), keras.layers.LSTM(5)])
+    decoder = keras.Sequential(
+        [keras.Input((2,)), keras.layers.RepeatVector(6), keras.layers.LSTM(5, return_sequences=True)]
+    )
+    model = keras_ae.VAE(encoder, decoder, 2, likelihood="normal", output_layer=keras.layers.Dense(4), seed=0)
+    model.compile("adam")
+    x = rng.normal(size=(8, 6, 4)).astype("float32")
+    assert np.isfinite(model.fit(x, verbose=0).history["loss"]).all()
+    assert model.reconstruct(x).shape == x.shape

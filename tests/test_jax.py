@@ -1,0 +1,82 @@
+"""The zoo on the JAX backend, in one process without TensorFlow."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ae
+from tests.conformance.table import TABLE, rows
+from tests.helpers import ROOT, run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jax")
+    program = (ROOT / "tests" / "jax_program.py").read_text()
+    run(program, folder, block=("tensorflow",), KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_jax_runs_without_tensorflow(results):
+    assert results["many_steps"]
+    assert results["tensorflow"] == []
+    assert set(TABLE) <= set(results)
+
+
+@rows
+def test_training(row, results):
+    found = results[row]
+    history = found["history"]
+    assert np.isfinite(list(history.values())).all()
+    assert history["loss"][-1] < history["loss"][0]
+    for prefix in ("", "val_"):
+        total = np.sum([history[prefix + name] for name in found["terms"]], axis=0)
+        np.testing.assert_allclose(total, history[prefix + "loss"], rtol=1e-5)
+    assert min(found["moved"]) > 0
+    assert found["steps"] == 4 * 12
+    assert found["error"] < 0.95 * found["error_of_mean"]
+
+
+@rows
+def test_files(row, results):
+    assert results[row]["evaluated"] == results[row]["reloaded"]
+    assert results[row]["resumed"]
+    assert not results[row]["stopped"]
+
+
+@rows
+def test_likelihood_and_samples(row, results):
+    if "log_likelihood" not in results[row]:
+        assert not issubclass(keras_ae.zoo.model_class(row.split(":")[0]), keras_ae.Variational)
+        return
+    one, twenty, again = results[row]["log_likelihood"]
+    assert one < twenty == again
+    assert one == pytest.approx(-results[row]["score"], rel=0.02)
+    assert one == pytest.approx(-results[row]["evaluated"]["loss"], rel=0.02)
+    assert results[row]["samples"] == [True, False]
+
+
+@rows
+def test_a_file_from_jax_is_the_same_model_on_tensorflow(row, folder):
+    model = keras_ae.load_model(folder / f"{row}.keras")
+    with np.load(folder / f"{row}.npz") as expected:
+        for name in ("reconstruct", "encode"):
+            np.testing.assert_allclose(getattr(model, name)(expected["x"]), expected[name], atol=1e-5)
+        np.testing.assert_allclose(expected["predict"], expected["reconstruct"], atol=1e-5)
+        assert np.isfinite(model.fit(expected["x"], verbose=0).history["loss"]).all()
+
+
+def test_an_export_from_jax(folder, results):
+    assert results["exported"] == str(folder / "exported" / "1")
+    exported = tf.saved_model.load(results["exported"])
+    assert set(exported.signatures) == {"decode", "encode", "reconstruct", "sample", "score", "serving_default"}
+    with np.load(folder / "vae.npz") as expected:
+        found = exported.signatures["reconstruct"](x=tf.constant(expected["x"]))["reconstruction"]
+        np.testing.assert_allclose(found, expected["reconstruct"], atol=1e-5)

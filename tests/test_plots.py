@@ -51,9 +51,7 @@ def test_samples_and_manifold_show_the_decoder(flat_model):
     np.testing.assert_allclose(centre, flat_model.decode(np.zeros((1, 2)))[0, ..., 0], atol=1e-6)
     # z2 grows upwards
     top = axes.get_images()[0].get_array()[:4, 6:12]
-    np.testing.assert_allclose(
-        top, flat_model.decode(np.array([[0, 1.6448536]]))[0, ..., 0], atol=1e-5
-    )
+    np.testing.assert_allclose(top, flat_model.decode(np.array([[0, 1.6448536]]))[0, ..., 0], atol=1e-5)
     assert axes.get_yticklabels()[0].get_text() == "1.6"
 
 

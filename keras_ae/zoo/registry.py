@@ -75,13 +75,15 @@ def create(
     found = model_class(name)
     if likelihood is not None:
         kwargs["likelihood"] = likelihoods.get(likelihood)
-    if "encoder" not in inspect.signature(found).parameters and found is models.LinearAE:
+    if found is models.LinearAE:
         if network != "dense" or network_options or "likelihood" in kwargs:
             raise errors.InputError(f"{name} has networks and squared error of its own: give no network or likelihood.")
-        return found(input_shape, latent_dim, seed=seed, **kwargs)
+        return _call(found, f"model {name!r}", input_shape, latent_dim, seed=seed, **kwargs)
     if network not in NETWORKS:
         raise errors.unknown("network", network, NETWORKS)
     options = dict(network_options or {})
+    for key in {"input_shape", "latent_dim", "seed"} & set(options):
+        raise errors.InputError(f"network_options must not hold {key!r}: give it to create itself.")
     if network == "dcgan":
         options["parameters"] = likelihoods.get(likelihood or "bernoulli").parameters
         kwargs["output_layer"] = "given"

@@ -18,8 +18,12 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+_MODELS = (
+    *("AE", "BetaVAE", "ConditionalVAE", "ContractiveAE", "DenoisingAE", "DropoutAE", "IWAE", "KLSparseAE", "LinearAE"),
+    *("SparseAE", "VAE", "WAEGAN", "WAEMMD", "WAEW2", "Autoencoder", "Variational"),
+)
 _HOME = {
-    **dict.fromkeys(("AE", "VAE", "Autoencoder", "LinearAE", "Variational"), "keras_ae.models"),
+    **dict.fromkeys(_MODELS, "keras_ae.models"),
     **dict.fromkeys(("create", "describe", "list_models"), "keras_ae.zoo"),
     **dict.fromkeys(("InputError", "TrainingDivergedError"), "keras_ae.errors"),
     "export": "keras_ae.serving",
@@ -27,7 +31,7 @@ _HOME = {
 }
 _MODULES = (
     *("data", "distributions", "divergences", "evaluation", "layers", "models", "networks", "plots", "serving"),
-    *("training", "zoo"),
+    *("schedules", "training", "zoo"),
 )
 
 __all__ = [*_HOME, *_MODULES]

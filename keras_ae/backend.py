@@ -74,16 +74,68 @@ def replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def normal_noise(shape: Any, seed: keras.random.SeedGenerator) -> Any:
-    """Standard normal noise in float32, different on every replica of a TensorFlow strategy.
+class _OfReplica(keras.random.SeedGenerator):
+    """The draws of a seed generator, offset by the number of the replica."""
+
+    def __init__(self, seed: keras.random.SeedGenerator) -> None:
+        self.seed = seed
+
+    def next(self, ordered: bool = True) -> Any:
+        import tensorflow as tf
+
+        key, draw = ops.unstack(self.seed.next(ordered))
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return ops.stack([key + ops.cast(replica, key.dtype), draw])
+
+
+def of_replica(seed: keras.random.SeedGenerator) -> keras.random.SeedGenerator:
+    """`seed` for `keras.random`, such that every replica of a TensorFlow strategy draws noise of its own.
 
     Keras gives each replica the same state of a seed generator, so without the replica's number all of them would
     draw the same noise.
     """
-    if replicas() > 1:
+    return _OfReplica(seed) if replicas() > 1 else seed
+
+
+def normal_noise(shape: Any, seed: keras.random.SeedGenerator) -> Any:
+    """Standard normal noise in float32, different on every replica."""
+    return keras.random.normal(shape, dtype="float32", seed=of_replica(seed))
+
+
+def uniform_noise(shape: Any, seed: keras.random.SeedGenerator) -> Any:
+    """Uniform noise on [0, 1) in float32, different on every replica."""
+    return keras.random.uniform(shape, dtype="float32", seed=of_replica(seed))
+
+
+def vjp(model: keras.Model, function: Callable, x: Any) -> tuple[Any, Callable]:
+    """`function(x)`, and the vector-Jacobian product at x: v, of the shape of `function(x)`, to J^T v.
+
+    Both can be differentiated once more with respect to the model's weights.
+
+    Args:
+        model: whose layers the function calls; what they change (random state, batch statistics) is changed once.
+        function: of one tensor.
+        x: where.
+    """
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        key = seed.next()
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.random.stateless_normal(shape, seed=tf.stack([key[0] + tf.cast(replica, key.dtype), key[1]]))
-    return keras.random.normal(shape, dtype="float32", seed=seed)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = function(x)
+        return y, lambda v: tape.gradient(y, x, output_gradients=v)
+
+    import jax
+
+    before = [(variable, variable.value) for variable in model.variables]
+
+    def stateless(x: Any) -> tuple[Any, list]:
+        with keras.StatelessScope(state_mapping=before) as scope:
+            y = function(x)
+        return y, [scope.get_current_value(variable) for variable, _ in before]
+
+    y, pull, after = jax.vjp(stateless, x, has_aux=True)
+    for (variable, old), new in zip(before, after, strict=True):
+        if new is not old:
+            variable.assign(new)
+    return y, lambda v: pull(v)[0]

@@ -71,16 +71,22 @@ def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: int 
 
 
 def samples(model: Variational, n: int = 64, seed: int = 0) -> Figure:
-    """New examples from the prior: the means of p(x|z)."""
-    return image_grid(model.sample(n, seed=seed))
+    """New examples from the prior: the means of p(x|z); of a conditional model one class a row."""
+    if not model.conditional:
+        return image_grid(model.sample(n, seed=seed))
+    columns = math.ceil(n / model.condition_dim)
+    classes = np.repeat(np.arange(model.condition_dim), columns)
+    return image_grid(model.sample(len(classes), seed=seed, condition=classes), columns=columns)
 
 
 def manifold(model: Autoencoder, size: int = 20) -> Figure:
     """What the decoder makes of a grid of 2-D codes at the quantiles of the standard normal from 5 % to 95 %.
 
     Raises:
-        InputError: the model's code has not two dimensions.
+        InputError: the model's code has not two dimensions, or the model is conditional.
     """
+    if model.conditional:
+        raise errors.InputError("manifold draws models without condition. Decode a grid of codes with model.decode.")
     if model.latent_shape != (2,):
         raise errors.InputError(f"manifold draws codes of 2 dimensions. Received: a model with {model.latent_shape}.")
     values = np.array([NormalDist().inv_cdf(p) for p in np.linspace(0.05, 0.95, size)])

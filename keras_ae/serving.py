@@ -13,7 +13,7 @@ import keras
 
 from keras_ae import backend, errors
 from keras_ae.models import files
-from keras_ae.models.base import Autoencoder, Variational
+from keras_ae.models.base import Autoencoder
 
 SCORE_DRAWS = 16
 
@@ -28,8 +28,10 @@ def export(model: Autoencoder, path: str | os.PathLike) -> Path:
         decode                         code -> reconstruction
         score                          x, seed -> score           nats per example: the negative ELBO averaged over 16
                                                                   draws of q that are a function of seed; without a
-                                                                  posterior, the model's loss
+                                                                  posterior, the reconstruction error
         sample                         n, seed -> x               means of p(x|z), z ~ p(z); only with a prior
+
+    Each also takes `condition`, (batch, condition_dim) vectors, where the model has one; classes are one-hot.
 
     Args:
         model: any model of the zoo; on the JAX backend it is reloaded on TensorFlow in a process of its own.
@@ -89,25 +91,33 @@ def endpoints(model: Autoencoder) -> dict[str, tuple[Any, list[keras.InputSpec]]
     x = spec("x", (None, *model.event_shape))
     code = spec("code", (None, *model.latent_shape))
     seed, n = spec("seed", (), "int32"), spec("n", (), "int32")
+    given = [spec("condition", (None, model.condition_dim))] if model.conditional else []
 
-    def reconstruct(x: Any) -> dict[str, Any]:
-        return {"reconstruction": model.reconstruct_mean(x)}
+    def reconstruct(x: Any, *condition: Any) -> dict[str, Any]:
+        return {"reconstruction": model.reconstruct_mean(x, *condition)}
 
-    def score(x: Any, seed: Any) -> dict[str, Any]:
-        return {"score": model.score(x, backend.KeyedSeed(seed), SCORE_DRAWS)}
+    def encode(x: Any, condition: Any = None) -> dict[str, Any]:
+        return {"code": model.code(x, condition=condition)}
 
-    def sample(n: Any, seed: Any) -> dict[str, Any]:
-        return {"x": model.decode_mean(model.prior.sample(n, backend.KeyedSeed(seed)))}
+    def decode(code: Any, *condition: Any) -> dict[str, Any]:
+        return {"reconstruction": model.decode_mean(code, *condition)}
+
+    def score(x: Any, seed: Any, condition: Any = None) -> dict[str, Any]:
+        batch = model.pack((x,))._replace(condition=condition)
+        return {"score": model.score(batch, backend.KeyedSeed(seed), SCORE_DRAWS)}
+
+    def sample(n: Any, seed: Any, *condition: Any) -> dict[str, Any]:
+        return {"x": model.decode_mean(model.draw_codes(n, backend.KeyedSeed(seed), *condition), *condition)}
 
     found = {
-        "serving_default": (reconstruct, [x]),
-        "reconstruct": (reconstruct, [x]),
-        "encode": (lambda x: {"code": model.code(x)}, [x]),
-        "decode": (lambda code: {"reconstruction": model.decode_mean(code)}, [code]),
-        "score": (score, [x, seed]),
+        "serving_default": (reconstruct, [x, *given]),
+        "reconstruct": (reconstruct, [x, *given]),
+        "encode": (encode, [x, *given]),
+        "decode": (decode, [code, *given]),
+        "score": (score, [x, seed, *given]),
     }
-    if isinstance(model, Variational):
-        found["sample"] = (sample, [n, seed])
+    if model.has_prior:
+        found["sample"] = (sample, [n, seed, *given])
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import keras_ae
 from keras_ae.backend import KeyedSeed
-from tests.conformance.table import TABLE, make, same, weights
+from tests.conformance.table import TABLE, batch_of, given, make, same, targets, weights
 
 
 def report(row, folder):
@@ -23,46 +23,52 @@ def report(row, folder):
     train, test = (keras_ae.data.load("digits", split, binarize="threshold").x for split in ("train", "test"))
     straight, stopped = (make(row, optimizer=keras_ae.optimizers.Adam(2e-2), steps_per_execution=1) for _ in range(2))
     before = [np.asarray(weight.value) for weight in straight.trainable_weights]
-    history = straight.fit(train, epochs=4, batch_size=128, validation_data=test, verbose=0).history
+    y, validation = targets(straight, train), (test, targets(straight, test))
+    history = straight.fit(train, y, epochs=4, batch_size=128, validation_data=validation, verbose=0).history
     moved = [np.abs(b - weight.value).max() for b, weight in zip(before, straight.trainable_weights, strict=True)]
-    stopped.fit(train, epochs=1, batch_size=128, validation_data=test, verbose=0)
+    stopped.fit(train, y, epochs=1, batch_size=128, validation_data=validation, verbose=0)
     path = folder / f"{row}.keras"
     stopped.save(path)
     resumed = keras_ae.load_model(path)
-    resumed.fit(train, epochs=4, initial_epoch=1, batch_size=128, validation_data=test, verbose=0)
+    resumed.fit(train, y, epochs=4, initial_epoch=1, batch_size=128, validation_data=validation, verbose=0)
     straight.save(path)
     again = keras_ae.load_model(path)
     x = test[:20]
+    condition = given(straight, x)
     np.savez(
         folder / f"{row}.npz",
         x=x,
-        reconstruct=straight.reconstruct(x),
-        encode=straight.encode(x),
-        predict=straight.predict(x, verbose=0),
+        reconstruct=straight.reconstruct(x, **condition),
+        encode=straight.encode(x, **condition),
+        predict=straight.predict({"x": x, **condition} if condition else x, verbose=0),
     )
     found = {
         "class": type(straight).__name__,
         "history": history,
         "terms": straight.terms,
+        "companions": straight.companions,
         "moved": [float(distance) for distance in moved],
         "steps": int(straight.step.value),
-        "evaluated": straight.evaluate(test, verbose=0, return_dict=True),
-        "reloaded": again.evaluate(test, verbose=0, return_dict=True),
+        "evaluated": straight.evaluate(*validation, verbose=0, return_dict=True),
+        "reloaded": again.evaluate(*validation, verbose=0, return_dict=True),
         "resumed": same(weights(straight), weights(resumed)),
         "stopped": same(weights(straight), weights(stopped)),
-        "error": float(np.square(straight.reconstruct(test) - test).mean()),
+        "error": float(np.square(straight.reconstruct(test, **given(straight, test)) - test).mean()),
         "error_of_mean": float(np.square(train.mean(axis=0) - test).mean()),
     }
     if isinstance(straight, keras_ae.Variational):
         likelihood = [
-            keras_ae.evaluation.log_likelihood(straight, test, samples=k, seed=0).log_prob.mean() for k in (1, 20, 20)
+            keras_ae.evaluation.log_likelihood(straight, test, samples=k, seed=0, **given(straight, test)).log_prob
+            for k in (1, 20, 20)
         ]
-        samples = [straight.sample(3, seed=seed) for seed in (1, 1, 2)]
         found |= {
-            "log_likelihood": [float(value) for value in likelihood],
-            "score": float(np.mean(straight.score(test, KeyedSeed(0), 8))),
-            "samples": [same(samples[:1], samples[1:2]), same(samples[:1], samples[2:])],
+            "log_likelihood": [float(value.mean()) for value in likelihood],
+            "score": float(np.mean(straight.score(batch_of(straight, test), KeyedSeed(0), 8))),
         }
+    if straight.has_prior:
+        options = {"condition": 1} if straight.conditional else {}
+        samples = [straight.sample(3, seed=seed, **options) for seed in (1, 1, 2)]
+        found["samples"] = [same(samples[:1], samples[1:2]), same(samples[:1], samples[2:])]
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_ae
-from tests.conformance.table import make, quieten
+from tests.conformance.table import make, quieten, targets
 
 X = (np.random.default_rng(0).random((64, 8, 8, 1)) < 0.5).astype("float32")
 
@@ -21,9 +21,10 @@ def run(row, strategy):
     with strategy.scope():
         model = make(row)
         quieten(model)
-        weight = np.linspace(0, 2, 64)
-        history = model.fit(X, sample_weight=weight, batch_size=16, epochs=2, validation_data=X[:32], verbose=0).history
-        evaluated = model.evaluate(X, batch_size=16, verbose=0, return_dict=True)
+        y, weight, validation = targets(model, X), np.linspace(0, 2, 64), (X[:32], targets(model, X[:32]))
+        options = {"batch_size": 16, "verbose": 0}
+        history = model.fit(X, y, sample_weight=weight, epochs=2, validation_data=validation, **options).history
+        evaluated = model.evaluate(X, y, return_dict=True, **options)
     return {
         "history": history,
         "evaluated": evaluated,

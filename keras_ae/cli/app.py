@@ -188,7 +188,8 @@ def evaluate(
     folder = RunFolder(run)
     recipe = arguments.recipe(folder)
     test, train = recipe.evaluation_data(split), recipe.evaluation_data("train")
-    report = judge(folder.load_model(), test, train, samples=samples, seed=seed)
+    condition = recipe.condition(split)
+    report = judge(folder.load_model(), test, train, samples=samples, seed=seed, condition=condition)
     if as_json:
         print(json.dumps({"model": recipe.model, "data": recipe.data, "split": split, **report.as_dict()}, indent=2))
     else:
@@ -201,6 +202,9 @@ def sample(
     out: OutputArgument,
     n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    condition: Annotated[
+        int | None, typer.Option(help="Class of a conditional model; all in turn if not given.")
+    ] = None,
 ) -> None:
     """Draw new examples from the prior: the means of p(x|z).
 
@@ -211,7 +215,9 @@ def sample(
     from keras_ae.training import RunFolder
 
     output.check_target(out)
-    output.write(out, x=RunFolder(run).load_model().sample(n, seed=seed))
+    model = RunFolder(run).load_model()
+    classes = [i % model.condition_dim for i in range(n)] if model.conditional and condition is None else condition
+    output.write(out, x=model.sample(n, seed=seed, condition=classes))
 
 
 @app.command()
@@ -232,8 +238,10 @@ def reconstruct(
     output.check_target(out)
     folder = RunFolder(run)
     limit = n or (10 if out.suffix == ".png" else None)
-    x = arguments.recipe(folder).evaluation_data(split)[:limit]
-    output.write_pairs(out, x, folder.load_model().reconstruct(x))
+    recipe = arguments.recipe(folder)
+    x, condition = recipe.evaluation_data(split)[:limit], recipe.condition(split)
+    condition = None if condition is None else condition[:limit]
+    output.write_pairs(out, x, folder.load_model().reconstruct(x, condition=condition))
 
 
 @app.command()
@@ -250,7 +258,8 @@ def encode(run: RunArgument, out: OutputArgument, split: SplitOption = "test") -
     folder = RunFolder(run)
     recipe = arguments.recipe(folder)
     labels = recipe.load(split).y
-    output.write_codes(out, folder.load_model().encode(recipe.evaluation_data(split)), labels)
+    codes = folder.load_model().encode(recipe.evaluation_data(split), condition=recipe.condition(split))
+    output.write_codes(out, codes, labels)
 
 
 @app.command()

@@ -21,15 +21,15 @@ def draw(folder: RunFolder) -> list[Path]:
         unit = "squared error" if isinstance(model, models.LinearAE) else "nats"
         figures["learning-curves"] = plots.learning_curves(columns, unit=unit)
     labels = None if test.y is None else test.y[:MOST_CODES]
-    figures["codes"] = plots.codes(model.encode(x), labels)
+    figures["codes"] = plots.codes(model.encode(x, condition=labels if model.conditional else None), labels)
     if len(model.event_shape) == 3:
         snapshots = folder.snapshots()
         if 0 in snapshots:
             originals = snapshots.pop(0)
             figures["reconstructions"] = plots.reconstructions(originals, snapshots)
-        if isinstance(model, models.Variational):
+        if model.has_prior:
             figures["samples"] = plots.samples(model)
-        if model.latent_shape == (2,):
+        if model.latent_shape == (2,) and not model.conditional:
             figures["manifold"] = plots.manifold(model)
         if isinstance(model, models.LinearAE):
             figures["components"] = plots.components(model, x)

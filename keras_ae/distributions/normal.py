@@ -60,6 +60,10 @@ class DiagonalNormal(NamedTuple):
         """log q(z) in nats, summed over the event axes."""
         return sum_event(normal_log_density(z, self.mean, self.log_var), ops.ndim(self.mean) - 1)
 
+    def log_det(self) -> Any:
+        """The logarithm of the covariance's determinant, of every example."""
+        return sum_event(self.log_var, ops.ndim(self.log_var) - 1)
+
     def variance(self) -> Any:
         """The variance of every dimension."""
         return ops.exp(self.log_var)

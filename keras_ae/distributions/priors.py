@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ae import backend
 from keras_ae.distributions.normal import LOG_2PI, sum_event
 
 
@@ -25,4 +26,4 @@ class StandardNormal:
 
     def sample(self, n: Any, seed: keras.random.SeedGenerator) -> Any:
         """`n` independent codes, shape (n, *event_shape)."""
-        return keras.random.normal((n, *self.event_shape), dtype="float32", seed=seed)
+        return backend.normal_noise((n, *self.event_shape), seed)

@@ -39,7 +39,13 @@ METHODS: dict[str, Callable] = {"importance": importance}
 
 
 def log_likelihood(
-    model: Variational, x: Any, method: str = "importance", samples: int = 100, seed: int = 0, rows: int = ROWS
+    model: Variational,
+    x: Any,
+    method: str = "importance",
+    samples: int = 100,
+    seed: int = 0,
+    rows: int = ROWS,
+    condition: Any = None,
 ) -> LogLikelihood:
     """log p(x) of each example by `samples` weighted samples.
 
@@ -55,6 +61,7 @@ def log_likelihood(
         samples: K.
         seed: integer; the same seed gives the same estimates.
         rows: codes decoded at once, which bounds the memory.
+        condition: of each example, for a conditional model: the result is then log p(x | condition).
 
     Raises:
         InputError: the model has no likelihood of x, or an argument does not fit.
@@ -75,25 +82,27 @@ def log_likelihood(
     samples = errors.whole_number("samples", samples)
     rows = errors.whole_number("rows", rows)
     x = inputs.check_x(model, x)
+    condition = inputs.check_condition(model, condition, len(x))
+    arrays = [x] if condition is None else [x, condition]
     per_call = min(samples, max(rows // 64, 1))
     size = min(len(x), max(rows // per_call, 1))
 
     def weights_for(count: int) -> Callable:
-        def log_weights(x: Any, seed: Any) -> Any:
-            batch = model.pack((x,))
+        def log_weights(seed: Any, x: Any, condition: Any = None) -> Any:
+            batch = model.pack((x,))._replace(condition=condition)
             return METHODS[method](model, batch, count, backend.KeyedSeed(seed))
 
-        signature = keras.KerasTensor((None, *model.event_shape), "float32"), keras.KerasTensor((), "int32")
-        return model.compiled_once(f"{method}_{count}", log_weights, *signature)
+        rows = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]
+        return model.compiled_once(f"{method}_{count}", log_weights, keras.KerasTensor((), "int32"), *rows)
 
     functions = {count: weights_for(count) for count in {per_call, samples % per_call} - {0}}
     counts = [per_call] * (samples // per_call) + [samples % per_call] * (samples % per_call > 0)
     totals = [_Total(len(x[start : start + size])) for start in range(0, len(x), size)]
     for part, (start, total) in enumerate(zip(range(0, len(x), size), totals, strict=True)):
-        values = ops.cast(x[start : start + size], "float32")
+        values = [ops.cast(array[start : start + size], "float32") for array in arrays]
         for chunk, count in enumerate(counts):
             key = np.random.SeedSequence((seed, part, chunk)).generate_state(1)[0] >> 1
-            total.add(ops.convert_to_numpy(functions[count](values, ops.convert_to_tensor(int(key), "int32"))))
+            total.add(ops.convert_to_numpy(functions[count](ops.convert_to_tensor(int(key), "int32"), *values)))
     results = [total.result(samples) for total in totals]
     return LogLikelihood(*(np.concatenate(values) for values in zip(*results, strict=True)))
 

@@ -64,7 +64,12 @@ def quantity(likelihood: likelihoods.Likelihood, x: np.ndarray) -> str:
 
 
 def evaluate(
-    model: models.Autoencoder, test: np.ndarray, train: np.ndarray | None = None, samples: int = 100, seed: int = 0
+    model: models.Autoencoder,
+    test: np.ndarray,
+    train: np.ndarray | None = None,
+    samples: int = 100,
+    seed: int = 0,
+    condition: Any = None,
 ) -> Report:
     """Every figure of a model on test data, with baselines fitted on training data.
 
@@ -74,6 +79,7 @@ def evaluate(
         train: (m, *event), what the baselines are fitted on; None for no baselines.
         samples: K of the importance-weighted bound.
         seed: integer of the bound's noise.
+        condition: of each test example, for a conditional model.
 
     Example:
         >>> import keras_ae
@@ -82,11 +88,12 @@ def evaluate(
         >>> evaluate(model, np.ones((8, 4), "float32"), samples=5).quantity
         'log-probability'
     """
-    terms = {name: float(value) for name, value in model.evaluate(test, return_dict=True, verbose=0).items()}
-    error = np.square(model.reconstruct(test) - test).reshape(len(test), -1).sum(axis=1).mean()
+    y = None if condition is None else {"condition": condition}
+    terms = {name: float(value) for name, value in model.evaluate(test, y, return_dict=True, verbose=0).items()}
+    error = np.square(model.reconstruct(test, condition=condition) - test).reshape(len(test), -1).sum(axis=1).mean()
     report = Report(len(test), terms, float(error), quantity(model.likelihood, test), dimensions=test[0].size)
     if isinstance(model, models.Variational):
-        log_prob = log_likelihood(model, test, samples=samples, seed=seed).log_prob
+        log_prob = log_likelihood(model, test, samples=samples, seed=seed, condition=condition).log_prob
         report.bound, report.samples = float(log_prob.mean()), samples
         report.bound_standard_error = float(log_prob.std() / math.sqrt(len(log_prob)))
         report.bits_per_dimension = report.bits(report.bound)

@@ -21,9 +21,10 @@ class Sampling(keras.layers.Layer):
 
     Call arguments:
         inputs: `[mean, log_var]`, both (batch, ...), or a distribution with `mean` and `rsample(noise)`.
+        samples: None for one z an example, or the number of them.
 
     Returns:
-        z, of the shape of the mean.
+        z, of the shape of the mean; several samples lie on an axis in front of it.
 
     Example:
         >>> features = keras.Input((8,))
@@ -39,12 +40,13 @@ class Sampling(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, samples: int | None = None) -> Any:
         q = inputs if hasattr(inputs, "rsample") else DiagonalNormal(*inputs)
-        return q.rsample(backend.normal_noise(ops.shape(q.mean), self.seed_generator))
+        shape = ops.shape(q.mean) if samples is None else (samples, *ops.shape(q.mean))
+        return q.rsample(backend.normal_noise(shape, self.seed_generator))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape[0]
+    def compute_output_shape(self, inputs_shape: Any) -> Any:
+        return inputs_shape[0]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}

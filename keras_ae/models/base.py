@@ -10,7 +10,7 @@ from keras_ae import errors
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound, likelihoods
 from keras_ae.layers import Head, Sampling
 from keras_ae.models import inputs, training
-from keras_ae.models.batch import Batch
+from keras_ae.models.batch import Batch, as_vectors
 
 
 class Autoencoder(training.Training):
@@ -33,7 +33,11 @@ class Autoencoder(training.Training):
     """
 
     terms: tuple[str, ...] = ("reconstruction",)  # names of what `objective` returns; they add up to `loss`
+    companions: tuple[str, ...] = ()  # further losses that it returns, which are trained and stay out of `loss`
+    settings: tuple[str, ...] = ()  # the variant's own constructor arguments, each kept as an attribute
     accepts_missing = False  # whether x may hold NaN for what was not observed
+    conditional = False  # whether encoder and decoder take a condition as their second input
+    has_prior = False  # whether codes have a distribution p(z), from which examples are sampled
     bare_y: str | None = None  # what `fit(x, y)` means when y is no dict: "condition", "label", or by its shape
 
     def __init__(
@@ -50,15 +54,20 @@ class Autoencoder(training.Training):
         super().__init__(seed=seed, **kwargs)
         self.latent_dim = latent_dim
         self.latent_shape = inputs.latent_shape(latent_dim)
-        inputs.check_networks(encoder, decoder, self.latent_shape)
-        self.encoder, self.decoder = encoder, decoder
-        self.event_shape = tuple(encoder.input_shape[1:])
+        self.condition_dim = inputs.check_networks(encoder, decoder, self.latent_shape, self.conditional)
+        self.encoder, self.decoder = self.prepare_networks(encoder, decoder)
+        self.event_shape = tuple(encoder.inputs[0].shape[1:])
         self.likelihood = likelihoods.get(likelihood)
         self.code_activation = code_activation
         self.output_layer = output_layer
         self.output_head = self.make_output_head()
         self.make_code_heads()
+        self.prior: Any = StandardNormal(self.latent_shape) if self.has_prior else None
         self.finish_building()
+
+    def prepare_networks(self, encoder: keras.Model, decoder: keras.Model) -> tuple[keras.Model, keras.Model]:
+        """The networks as the model uses them."""
+        return encoder, decoder
 
     def head(self, shape: tuple[int, ...], activation: Any, name: str) -> Head:
         """A linear layer from the encoder's features."""
@@ -97,56 +106,110 @@ class Autoencoder(training.Training):
         a scalar for a statistic of the batch."""
         raise NotImplementedError
 
-    def features(self, x: Any, training: bool = False) -> Any:
+    def features(self, x: Any, training: bool = False, condition: Any = None) -> Any:
         """The encoder's features of x."""
-        return self.encoder(self.likelihood.encoder_input(x), training=training)
+        if self.accepts_missing:
+            x = ops.where(ops.isnan(x), 0.0, x)
+        return self.encoder(self._joined(self.likelihood.encoder_input(x), condition), training=training)
 
-    def code(self, x: Any, training: bool = False) -> Any:
+    def code(self, x: Any, training: bool = False, condition: Any = None) -> Any:
         """The code of x, as tensors; `encode` takes whole arrays."""
-        return self.code_head(self.features(x, training))
+        return self.code_head(self.features(x, training, condition))
 
-    def decode_params(self, code: Any, training: bool = False) -> Any:
+    def decode_params(self, code: Any, training: bool = False, condition: Any = None) -> Any:
         """The likelihood's parameters for a code."""
-        features = self.decoder(code, training=training)
+        features = self.decoder(self._joined(code, condition), training=training)
         return features if self.output_head is None else self.output_head(features)
 
-    def decode_mean(self, code: Any) -> Any:
+    def decode_mean(self, code: Any, condition: Any = None) -> Any:
         """E[x | code]."""
-        return self.likelihood.mean(self.decode_params(code))
+        return self.likelihood.mean(self.decode_params(code, condition=condition))
 
-    def reconstruct_mean(self, x: Any) -> Any:
+    def reconstruct_mean(self, x: Any, condition: Any = None) -> Any:
         """E[x | code of x], what calling the model gives."""
-        return self.decode_mean(self.code(x))
+        return self.decode_mean(self.code(x, condition=condition), condition)
 
     def reconstruction(self, batch: Batch, code: Any, training: bool) -> Any:
         """-log p(target | code), in nats per example."""
-        return -self.likelihood.log_prob(batch.target, self.decode_params(code, training), batch.mask)
+        params = self.decode_params(code, training, batch.condition)
+        return -self.likelihood.log_prob(batch.target, params, batch.mask)
 
-    def score(self, x: Any, seed: Any, samples: int) -> Any:
-        """How badly the model explains each example, in the units of its loss; `Variational` averages over `samples`
-        draws that are a function of `seed`, a deterministic model has no use for them."""
-        return sum(term for term in self.objective(Batch(x, x), training=False).values() if ops.ndim(term))
+    def score(self, batch: Batch, seed: Any, samples: int) -> Any:
+        """How badly the model reconstructs each example, in nats. `Variational` gives the negative ELBO, averaged over
+        `samples` draws that are a function of `seed`; a deterministic model has no use for them."""
+        return self.reconstruction(batch, self.code(batch.x, condition=batch.condition), training=False)
 
-    def encode(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+    def _joined(self, tensor: Any, condition: Any) -> Any:
+        """What a network is given: the tensor, for conditional models with the condition."""
+        if not self.conditional:
+            return tensor
+        if condition is None:
+            raise errors.InputError(f"{type(self).__name__} needs a condition for each example. Pass condition=...")
+        return [tensor, condition]
+
+    def prior_given(self, condition: Any) -> Any:
+        """p(z), or p(z | condition) for a model that learns it."""
+        return self.prior
+
+    def draw_codes(self, n: Any, seed: Any, condition: Any = None) -> Any:
+        """`n` codes of the prior."""
+        return self.prior.sample(n, seed)
+
+    def pack(self, data: Any) -> Batch:
+        batch = super().pack(data)
+        if batch.condition is None or not self.conditional:
+            return batch
+        return batch._replace(condition=as_vectors(batch.condition, self.condition_dim))
+
+    def encode(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """Codes of x, as arrays: (n, *event) -> (n, *latent)."""
-        return self.over_batches("code", inputs.check_x(self, x), batch_size)
+        x = inputs.check_x(self, x)
+        return self.over_batches("code", x, batch_size, inputs.check_condition(self, condition, len(x)))
 
-    def decode(self, codes: Any, batch_size: int = 1024) -> np.ndarray:
+    def decode(self, codes: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """The means E[x | code] of codes, as arrays: (n, *latent) -> (n, *event)."""
         codes = inputs.as_array(codes, "codes", self.latent_shape)
         inputs.check_finite(codes, "codes")
-        return self.over_batches("decode_mean", codes, batch_size)
+        return self.over_batches("decode_mean", codes, batch_size, inputs.check_condition(self, condition, len(codes)))
 
-    def reconstruct(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+    def reconstruct(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """Reconstructions of x, as arrays: (n, *event) -> (n, *event)."""
-        return self.over_batches("reconstruct_mean", inputs.check_x(self, x), batch_size)
+        x = inputs.check_x(self, x)
+        return self.over_batches("reconstruct_mean", x, batch_size, inputs.check_condition(self, condition, len(x)))
 
-    def sample(self, n: int, seed: int | None = None, observation: str = "mean", batch_size: int = 1024) -> np.ndarray:
-        """New examples; only models with a distribution of codes have them."""
-        raise errors.InputError(
-            f"{type(self).__name__} has no distribution of codes to sample from. Use a variational model such as VAE, "
-            "or decode codes of your own: model.decode(codes)."
-        )
+    def sample(
+        self,
+        n: int,
+        seed: int | None = None,
+        observation: str = "mean",
+        batch_size: int = 1024,
+        condition: Any = None,
+    ) -> np.ndarray:
+        """`n` new examples: z ~ p(z), then the mean of p(x|z), or a draw of it.
+
+        Args:
+            n: how many.
+            seed: integer; the same seed gives the same examples. None draws one.
+            observation: `"mean"`, E[x|z], what papers show; or `"sample"`, x ~ p(x|z).
+            condition: of a conditional model: one for all examples, or one for each.
+
+        Raises:
+            InputError: the model has no distribution of codes.
+        """
+        if not self.has_prior:
+            raise errors.InputError(
+                f"{type(self).__name__} has no distribution of codes to sample from. Use a model with a prior such as "
+                "VAE, or decode codes of your own: model.decode(codes)."
+            )
+        if observation not in ("mean", "sample"):
+            raise errors.unknown("observation", observation, ("mean", "sample"))
+        generator = keras.random.SeedGenerator(seed)
+        condition = inputs.check_condition(self, condition, errors.whole_number("n", n))
+        codes = self.draw_codes(n, generator, condition)
+        if observation == "mean":
+            return self.over_batches("decode_mean", codes, batch_size, condition)
+        params = self.over_batches("decode_params", codes, batch_size, condition)
+        return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), generator))
 
     def get_config(self) -> dict[str, Any]:
         networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("encoder", "decoder")}
@@ -157,7 +220,7 @@ class Autoencoder(training.Training):
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
             "output_layer": keras.saving.serialize_keras_object(self.output_layer),
             "code_activation": keras.saving.serialize_keras_object(self.code_activation),
-            "seed": self.seed,
+            **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.settings},
         }
 
 
@@ -169,7 +232,8 @@ class Variational(Autoencoder):
         Others: see `Autoencoder`.
     """
 
-    terms = ("reconstruction", "kl")
+    has_prior = True
+    terms: tuple[str, ...] = ("reconstruction", "kl")
 
     def __init__(self, *args: Any, posterior: str = "diagonal", **kwargs: Any) -> None:
         if posterior not in ("diagonal", "full"):
@@ -187,53 +251,35 @@ class Variational(Autoencoder):
             below_diagonal = self.latent_shape[0] * (self.latent_shape[0] - 1) // 2
             self.lower_head = self.head((below_diagonal,), None, "z_lower") if below_diagonal else None
         self.sampling = Sampling(seed=self.next_seed(), name="sampling")
-        self.prior = StandardNormal(self.latent_shape)
 
-    def posterior(self, x: Any, training: bool = False) -> DiagonalNormal | FullNormal:
+    def posterior(self, x: Any, training: bool = False, condition: Any = None) -> DiagonalNormal | FullNormal:
         """q(z|x), as a distribution of tensors."""
-        features = self.features(x, training)
+        features = self.features(x, training, condition)
         mean, log_var = self.mean_head(features), bound(self.log_var_head(features))
         if self.lower_head is None:
             return DiagonalNormal(mean, log_var)
         return FullNormal.from_parameters(mean, log_var, self.lower_head(features))
 
-    def code(self, x: Any, training: bool = False) -> Any:
+    def code(self, x: Any, training: bool = False, condition: Any = None) -> Any:
         """The mean of q(z|x)."""
-        return self.posterior(x, training).mean
-
-    def sample(self, n: int, seed: int | None = None, observation: str = "mean", batch_size: int = 1024) -> np.ndarray:
-        """`n` new examples: z ~ p(z), then the mean of p(x|z), or a draw of it.
-
-        Args:
-            n: how many.
-            seed: integer; the same seed gives the same examples. None draws one.
-            observation: `"mean"`, E[x|z], what papers show; or `"sample"`, x ~ p(x|z).
-        """
-        generator = keras.random.SeedGenerator(seed)
-        codes = self.prior.sample(errors.whole_number("n", n), generator)
-        if observation == "mean":
-            return self.over_batches("decode_mean", codes, batch_size)
-        if observation != "sample":
-            raise errors.unknown("observation", observation, ("mean", "sample"))
-        params = self.over_batches("decode_params", codes, batch_size)
-        return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), generator))
+        return self.posterior(x, training, condition).mean
 
     def propose(self, batch: Batch, samples: int, seed: keras.random.SeedGenerator) -> tuple[Any, Any]:
         """`samples` codes of q(z|x) for each example and their log q: (samples, batch, *latent), (samples, batch)."""
-        q = self.posterior(batch.x)
+        q = self.posterior(batch.x, condition=batch.condition)
         z = q.rsample(keras.random.normal((samples, *ops.shape(q.mean)), dtype="float32", seed=seed))
         return z, q.log_prob(z)
 
-    def log_joint(self, batch: Batch, z: Any) -> Any:
+    def log_joint(self, batch: Batch, z: Any, training: bool = False) -> Any:
         """log p(target, z) in nats: (samples, batch, *latent) -> (samples, batch)."""
         samples, examples = ops.shape(z)[0], ops.shape(z)[1]
-        params = self.decode_params(ops.reshape(z, (-1, *self.latent_shape)))
+        condition = None if batch.condition is None else ops.tile(batch.condition, (samples, 1))
+        params = self.decode_params(ops.reshape(z, (-1, *self.latent_shape)), training, condition)
         params = ops.reshape(params, (samples, examples, *self.likelihood.param_shape(self.event_shape)))
-        return self.likelihood.log_prob(batch.target, params, batch.mask) + self.prior.log_prob(z)
+        log_prob = self.likelihood.log_prob(batch.target, params, batch.mask)
+        return log_prob + self.prior_given(batch.condition).log_prob(z)
 
-    def score(self, x: Any, seed: Any, samples: int) -> Any:
-        """The negative ELBO of each example, in nats, averaged over `samples` draws of q(z|x)."""
-        batch = Batch(x, x)
+    def score(self, batch: Batch, seed: Any, samples: int) -> Any:
         z, log_q = self.propose(batch, samples, seed)
         return ops.mean(log_q - self.log_joint(batch, z), axis=0)
 

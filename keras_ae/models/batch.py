@@ -62,6 +62,13 @@ def roles(y: Any, x: Any, bare_y: str | None) -> dict[str, Any]:
     )
 
 
+def as_vectors(condition: Any, size: int) -> Any:
+    """Conditions as vectors: classes (batch,) or (batch, 1) one-hot; vectors (batch, size) as they are."""
+    if len(condition.shape) == 2 and condition.shape[1] == size:
+        return ops.cast(condition, "float32")
+    return ops.one_hot(ops.reshape(ops.cast(condition, "int32"), (-1,)), size, dtype="float32")
+
+
 def pack(data: Any, bare_y: str | None, accepts_missing: bool) -> Batch:
     """What Keras hands to a training step as a `Batch`."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)

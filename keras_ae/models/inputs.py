@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors
-from keras_ae.models.batch import roles
+from keras_ae.models.batch import as_vectors, roles
 
 
 def is_arrays(x: Any) -> bool:
@@ -69,6 +69,8 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
         lengths["y"] = y
     if "target" in named:
         check_x(model, named["target"], "y")
+    if model.conditional:
+        check_condition(model, named.get("condition"), len(x))
     if sample_weight is not None:
         sample_weight = np.asarray(sample_weight)
         lengths["sample_weight"] = sample_weight
@@ -99,8 +101,49 @@ def check_first_batch(model: Any, data: Any, name: str) -> None:
     check_fit(model, x, y, sample_weight, f"{name} (its first batch)")
 
 
-def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...]) -> None:
-    """Raises InputError unless encoder and decoder are built, have one input and one output, and fit the code."""
+def check_condition(model: Any, condition: Any, n: int) -> np.ndarray | None:
+    """The conditions of `n` examples as vectors, (n, condition_dim); None for a model without condition.
+
+    Args:
+        model: any model.
+        condition: one class, n classes, one vector or n vectors.
+        n: number of examples.
+    """
+    name = type(model).__name__
+    if not model.conditional:
+        if condition is not None:
+            raise errors.InputError(f"{name} takes no condition. Use a conditional model such as ConditionalVAE.")
+        return None
+    size = model.condition_dim
+    if condition is None:
+        raise errors.InputError(
+            f"{name} needs a condition for each example: classes from 0 to {size - 1}, or vectors of {size} numbers. "
+            "Pass it as y to fit and evaluate, as condition=... to encode, decode, reconstruct and sample."
+        )
+    array = np.asarray(condition)
+    if array.shape in ((), (size,)) and array.shape != (n,):
+        array = np.broadcast_to(array, (n, *array.shape))
+    vectors = array.shape == (n, size)
+    if array.dtype.kind not in "fiub" or (not vectors and array.shape not in ((n,), (n, 1))):
+        raise errors.InputError(
+            f"The condition must be {n} classes, shape ({n},), or {n} vectors, shape ({n}, {size}). Received: shape "
+            f"{array.shape}, dtype {array.dtype}."
+        )
+    check_finite(array, "The condition")
+    if not vectors and (array.min() < 0 or array.max() >= size or (array != np.round(array)).any()):
+        raise errors.InputError(
+            f"The condition must hold classes from 0 to {size - 1}. Received: values from {array.min()} to "
+            f"{array.max()}."
+        )
+    return np.asarray(as_vectors(array, size))
+
+
+def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], conditional: bool) -> int:
+    """Raises InputError unless encoder and decoder are built, have the right inputs and one output, and fit the code.
+
+    Returns:
+        The size of the condition; 0 for a model without one.
+    """
     for role, network in (("encoder", encoder), ("decoder", decoder)):
         if not isinstance(network, keras.Model):
             raise errors.InputError(f"The {role} must be a keras.Model. Received: {type(network).__name__}.")
@@ -113,15 +156,28 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...]) ->
                 f"The {role} has several outputs: {network.output_shape}. Give it one output, the features: the model "
                 "adds the layers of mean, log-variance and sampling itself."
             )
-        if _is_nested(network.input_shape):
-            raise errors.InputError(f"The {role} must have one input. Received: {network.input_shape}.")
-        if None in network.input_shape[1:]:
-            raise errors.InputError(f"The {role}'s input must have a fixed shape. Received: {network.input_shape}.")
-    if tuple(decoder.input_shape[1:]) != latent_shape:
+        shapes = [tuple(tensor.shape) for tensor in network.inputs]
+        if conditional and (len(shapes) != 2 or len(shapes[1]) != 2):
+            raise errors.InputError(
+                f"The {role} of a conditional model must have two inputs, the second a vector, the condition: "
+                f"keras.Model([{'x' if role == 'encoder' else 'z'}, condition], features). Received: {shapes}. The "
+                "networks of the zoo have it with condition_dim=..."
+            )
+        if not conditional and len(shapes) != 1:
+            raise errors.InputError(f"The {role} must have one input. Received: {shapes}.")
+        if None in shapes[0][1:]:
+            raise errors.InputError(f"The {role}'s input must have a fixed shape. Received: {shapes[0]}.")
+    if tuple(decoder.inputs[0].shape[1:]) != latent_shape:
         raise errors.InputError(
-            f"The decoder takes codes of shape {tuple(decoder.input_shape[1:])}, but latent_dim gives {latent_shape}. "
-            "Make them equal."
+            f"The decoder takes codes of shape {tuple(decoder.inputs[0].shape[1:])}, but latent_dim gives "
+            f"{latent_shape}. Make them equal."
         )
+    if not conditional:
+        return 0
+    sizes = [network.inputs[1].shape[1] for network in (encoder, decoder)]
+    if sizes[0] != sizes[1]:
+        raise errors.InputError(f"Encoder and decoder take conditions of different sizes: {sizes[0]} and {sizes[1]}.")
+    return sizes[0]
 
 
 def _is_nested(shape: Any) -> bool:

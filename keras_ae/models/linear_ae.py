@@ -57,17 +57,21 @@ class LinearAE(Autoencoder):
         self.offset = self.add_weight(shape=self.event_shape, initializer="zeros", name="offset")
         return None
 
-    def decode_params(self, code: Any, training: bool = False) -> Any:
+    def decode_params(self, code: Any, training: bool = False, condition: Any = None) -> Any:
         if not self.tied:
             return super().decode_params(code, training)
         flat = ops.matmul(code, ops.transpose(self.code_head.kernel))
         return ops.reshape(flat, (-1, *self.event_shape)) + self.offset
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
-        error = ops.square(batch.target - self.decode_params(self.code(batch.x, training), training))
+        return {"squared_error": self.reconstruction(batch, self.code(batch.x, training), training)}
+
+    def reconstruction(self, batch: Batch, code: Any, training: bool) -> Any:
+        """The squared error, without the constants of a log-density."""
+        error = ops.square(batch.target - self.decode_params(code, training))
         if batch.mask is not None:
             error = ops.where(batch.mask, error, 0.0)
-        return {"squared_error": ops.sum(error, axis=tuple(range(1, ops.ndim(error))))}
+        return ops.sum(error, axis=tuple(range(1, ops.ndim(error))))
 
     def components(self, x: np.ndarray | None = None) -> Components:
         """Orthonormal components of the decoder's span.

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_ae import backend, errors
+from keras_ae import backend, errors, schedules
 from keras_ae.models import inputs, monitoring
 from keras_ae.models.batch import Batch, pack
 from keras_ae.optimizers import Adam
@@ -40,7 +40,7 @@ class Training(keras.Model):
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
         regularised = any(getattr(layer, "activity_regularizer", None) for layer in self._flatten_layers())
         self._extra = ("regularization",) if regularised or self.losses else ()
-        self.term_means = monitoring.Terms((*self.terms, *self._extra))
+        self.term_means = monitoring.Terms((*self.terms, *self.companions, *self._extra))
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:
@@ -82,16 +82,24 @@ class Training(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        if isinstance(inputs, dict):  # predict({"x": x, "condition": y})
+            inputs = self.pack((inputs["x"], {"condition": inputs["condition"]}))
+            return self.reconstruct_mean(inputs.x, inputs.condition)
         if not isinstance(inputs, Batch):
             return self.reconstruct_mean(inputs)
+        terms = self.objective(inputs, training)
+        names = (*self.terms, *self.companions)
+        if set(terms) != set(names):
+            raise ValueError(f"The objective must return the terms {names}. Received: {tuple(terms)}.")
+        for name in names:
+            self.add_loss(_average(terms[name], inputs.weight))
         if training:
             self.step.assign_add(1)
-        terms = self.objective(inputs, training)
-        if set(terms) != set(self.terms):
-            raise ValueError(f"The objective must return the terms {self.terms}. Received: {tuple(terms)}.")
-        for name in self.terms:
-            self.add_loss(_average(terms[name], inputs.weight))
-        return self.reconstruct_mean(inputs.x) if self._has_metrics else inputs.x
+        return self.reconstruct_mean(inputs.x, inputs.condition) if self._has_metrics else inputs.x
+
+    def now(self, weight: Any) -> Any:
+        """The value of a weight, a number or a schedule, at the present training step."""
+        return schedules.at(weight, self.step)
 
     def pack(self, data: Any) -> Batch:
         """What Keras hands to a step as a `Batch`."""
@@ -106,13 +114,16 @@ class Training(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The sum of the terms; updates their means."""
-        values = list(self.losses)
-        named, extra = values[: len(self.terms)], values[len(self.terms) :]
+        """The sum of the terms; updates their means. Companions add their gradient to it and nothing to its value."""
+        values, end = list(self.losses), len(self.terms) + len(self.companions)
+        named, companions, extra = values[:end], values[len(self.terms) : end], values[end:]
         if self._extra:
             named.append(sum(extra))
         self.term_means.update_state(ops.stack(named), ops.shape(x.x)[0])
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
+        total = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if companions:
+            total -= ops.stop_gradient(sum(companions)) / backend.replicas()  # Keras' total is divided by them, too
+        return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Metrics compare the reconstruction with the target."""
@@ -219,12 +230,18 @@ class Training(keras.Model):
         inputs.check_first_batch(self, x, name)
         return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}, None
 
-    def over_batches(self, method: str, x: Any, batch_size: int) -> np.ndarray:
-        """A method of one tensor applied to an array, compiled, in batches."""
+    def over_batches(self, method: str, x: Any, batch_size: int, condition: Any = None) -> np.ndarray:
+        """A method of one tensor (and a condition) applied to arrays, compiled, in batches."""
         errors.whole_number("batch_size", batch_size)
-        signature = keras.KerasTensor((None, *x.shape[1:]), "float32")
-        function = self.compiled_once(method, getattr(self, method), signature)
-        parts = [function(ops.cast(x[start : start + batch_size], "float32")) for start in range(0, len(x), batch_size)]
+        function, arrays = getattr(self, method), [x]
+        if condition is not None:
+            function, arrays = lambda x, condition: getattr(self, method)(x, condition=condition), [x, condition]
+        signature = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]
+        compiled = self.compiled_once(method, function, *signature)
+        parts = [
+            compiled(*(ops.cast(array[start : start + batch_size], "float32") for array in arrays))
+            for start in range(0, len(x), batch_size)
+        ]
         return np.concatenate([ops.convert_to_numpy(part) for part in parts])
 
     def compiled_once(self, key: str, function: Callable, *signature: keras.KerasTensor) -> Callable:
@@ -276,9 +293,7 @@ class Training(keras.Model):
 
 
 def _average(term: Any, weight: Any) -> Any:
-    """The mean over the batch of a value per example; a statistic of the batch as it is."""
-    if ops.ndim(term) == 0:
-        return term
+    """The mean over the batch of a value per example; a statistic of the batch counts as much as its examples do."""
     return ops.mean(term if weight is None else term * weight)
 
 

@@ -38,6 +38,7 @@ class VAE(Variational):
     """
 
     terms = ("reconstruction", "kl")
+    settings = ("kl",)
 
     def __init__(self, *args: Any, kl: Literal["analytic", "sample"] = "analytic", **kwargs: Any) -> None:
         if kl not in KL:
@@ -52,6 +53,3 @@ class VAE(Variational):
             "reconstruction": self.reconstruction(batch, z, training),
             "kl": KL[self.kl](q, self.prior, z),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kl": self.kl}

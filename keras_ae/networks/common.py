@@ -46,3 +46,32 @@ def crop(images: Any, size: Sequence[int]) -> Any:
     if not any(extra):
         return images
     return keras.layers.Cropping2D([(more // 2, more - more // 2) for more in extra])(images)
+
+
+def conditions(condition_dim: int | None) -> list:
+    """The second input of a conditional network, if there is one."""
+    return (
+        [keras.Input((errors.whole_number("condition_dim", condition_dim),), name="condition")]
+        if condition_dim is not None
+        else []
+    )
+
+
+def with_plane(x: Any, condition: list, initializers: Iterator[Any]) -> Any:
+    """An image with one more channel, a linear function of the condition, if there is one."""
+    if not condition:
+        return x
+    height, width = x.shape[1:3]
+    plane = keras.layers.Dense(height * width, kernel_initializer=next(initializers))(condition[0])
+    return keras.layers.Concatenate()([x, keras.layers.Reshape((height, width, 1))(plane)])
+
+
+def with_vector(values: Any, condition: list) -> Any:
+    """A vector followed by the condition, if there is one."""
+    return keras.layers.Concatenate()([values, *condition]) if condition else values
+
+
+def pair(x: list, features: Any, z: list, values: Any) -> tuple[keras.Model, keras.Model]:
+    """Encoder and decoder as Keras models; a list of one input is that input."""
+    encoder, decoder = ((inputs if len(inputs) > 1 else inputs[0]) for inputs in (x, z))
+    return keras.Model(encoder, features, name="encoder"), keras.Model(decoder, values, name="decoder")

@@ -16,6 +16,7 @@ def conv(
     filters: Sequence[int] = (32, 64),
     units: int = 256,
     activation: Any = "relu",
+    condition_dim: int | None = None,
     seed: int | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Convolutions of kernel 3 and stride 2, then a dense layer; the decoder is the mirror image.
@@ -26,6 +27,7 @@ def conv(
         filters: channels of each convolution; each halves height and width.
         units: units of the dense layer.
         activation: of every layer.
+        condition_dim: size of the condition of a conditional model, given to both networks as their second input.
         seed: integer; the same seed gives the same initial weights.
 
     Returns:
@@ -45,17 +47,18 @@ def conv(
         return {"activation": activation, "kernel_initializer": next(initializers)}
 
     x = keras.Input((height, width, channels), name="x")
-    features = x
+    condition = common.conditions(condition_dim)
+    features = common.with_plane(x, condition, initializers)
     for count in filters:
         features = keras.layers.Conv2D(count, 3, strides=2, padding="same", **options())(features)
     features = keras.layers.Dense(units, **options())(keras.layers.Flatten()(features))
 
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     smallest = (*sizes[-1], filters[-1])
-    values = keras.layers.Dense(units, **options())(z)
+    values = keras.layers.Dense(units, **options())(common.with_vector(z, condition))
     values = keras.layers.Dense(math.prod(smallest), **options())(values)
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip([*filters[-2::-1], filters[0]], sizes[-2::-1], strict=True):
         values = keras.layers.Conv2DTranspose(count, 3, strides=2, padding="same", **options())(values)
         values = common.crop(values, size)
-    return keras.Model(x, features, name="encoder"), keras.Model(z, values, name="decoder")
+    return common.pair([x, *condition], features, [z, *condition], values)

@@ -15,6 +15,7 @@ def dcgan(
     latent_dim: int,
     filters: int = 64,
     parameters: int = 1,
+    condition_dim: int | None = None,
     seed: int | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Strided and fractionally strided convolutions, after Radford et al. (2016, arXiv:1511.06434, sec. 3).
@@ -29,6 +30,7 @@ def dcgan(
         latent_dim: number of dimensions of the code.
         filters: channels of the widest layer at full resolution; each halving of the image doubles them.
         parameters: the likelihood's parameters per value (1 for Bernoulli and Normal, 2 for Normal("per_value")).
+        condition_dim: size of the condition of a conditional model, given to both networks as their second input.
         seed: integer; the same seed gives the same initial weights.
 
     Returns:
@@ -52,7 +54,8 @@ def dcgan(
     strided = {"kernel_size": 5, "strides": 2, "padding": "same"}
 
     x = keras.Input((height, width, channels), name="x")
-    features = x
+    condition = common.conditions(condition_dim)
+    features = common.with_plane(x, condition, initializers)
     for stage, count in enumerate(widths):
         normalised = stage > 0
         features = keras.layers.Conv2D(
@@ -65,7 +68,9 @@ def dcgan(
 
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     smallest = (*sizes[-1], widths[-1])
-    values = keras.layers.Dense(math.prod(smallest), use_bias=False, kernel_initializer=next(initializers))(z)
+    values = keras.layers.Dense(math.prod(smallest), use_bias=False, kernel_initializer=next(initializers))(
+        common.with_vector(z, condition)
+    )
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip(widths[-2::-1], sizes[-2:0:-1], strict=True):
         values = keras.layers.ReLU()(keras.layers.BatchNormalization()(values))
@@ -78,4 +83,4 @@ def dcgan(
         channels * parameters, kernel_initializer=next(initializers), dtype="float32", name="parameters", **strided
     )(values)
     values = common.crop(values, (height, width))
-    return keras.Model(x, features, name="encoder"), keras.Model(z, values, name="decoder")
+    return common.pair([x, *condition], features, [z, *condition], values)

@@ -14,6 +14,7 @@ def dense(
     latent_dim: int,
     hidden: Sequence[int] = (512, 256),
     activation: Any = "relu",
+    condition_dim: int | None = None,
     seed: int | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Multilayer perceptrons: x -> hidden[0] -> ... -> hidden[-1] and z -> hidden[-1] -> ... -> hidden[0].
@@ -23,6 +24,7 @@ def dense(
         latent_dim: number of dimensions of the code.
         hidden: units of the encoder's hidden layers; the decoder mirrors them. Empty for linear models.
         activation: of every hidden layer.
+        condition_dim: size of the condition of a conditional model, given to both networks as their second input.
         seed: integer; the same seed gives the same initial weights.
 
     Returns:
@@ -41,11 +43,12 @@ def dense(
         return keras.layers.Dense(size, activation, kernel_initializer=next(initializers))
 
     x = keras.Input(input_shape, name="x")
-    features = keras.layers.Flatten()(x)
+    condition = common.conditions(condition_dim)
+    features = common.with_vector(keras.layers.Flatten()(x), condition)
     for size in units:
         features = layer(size)(features)
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
-    values = z if units else keras.layers.Identity()(z)
+    values = common.with_vector(z, condition) if units or condition else keras.layers.Identity()(z)
     for size in reversed(units):
         values = layer(size)(values)
-    return keras.Model(x, features, name="encoder"), keras.Model(z, values, name="decoder")
+    return common.pair([x, *condition], features, [z, *condition], values)

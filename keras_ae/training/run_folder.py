@@ -151,11 +151,12 @@ class Recorder(keras.callbacks.Callback):
         folder: where to.
         images: a few examples whose reconstructions are kept after the first, the ninth and the last epoch.
         epochs: number of the last epoch.
+        condition: of the examples, for a conditional model.
     """
 
-    def __init__(self, folder: RunFolder, images: np.ndarray, epochs: int) -> None:
+    def __init__(self, folder: RunFolder, images: np.ndarray, epochs: int, condition: np.ndarray | None = None) -> None:
         super().__init__()
-        self.folder, self.images, self.epochs = folder, images, epochs
+        self.folder, self.images, self.epochs, self.condition = folder, images, epochs, condition
         self.epochs_done = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -166,6 +167,6 @@ class Recorder(keras.callbacks.Callback):
         values = {name: float(value) for name, value in (logs or {}).items()}
         self.folder.write_history([*self.folder.history(epoch), {"epoch": epochs_done, **values}])
         if epochs_done in (*SNAPSHOT_EPOCHS, self.epochs):
-            self.folder.save_snapshot(epochs_done, self.model.reconstruct(self.images))
+            self.folder.save_snapshot(epochs_done, self.model.reconstruct(self.images, condition=self.condition))
         self.folder.save_checkpoint(self.model, epochs_done)
         self.epochs_done = epochs_done

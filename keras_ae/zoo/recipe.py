@@ -85,11 +85,19 @@ class Recipe:
         """x of a split with dynamic binarisation drawn once."""
         return self.load(split).sample(self.seed)
 
+    def condition(self, split: str) -> np.ndarray | None:
+        """The conditions of a split for a conditional model: its labels."""
+        return self.load(split).y if model_class(self.model).conditional else None
+
     def build(self, dataset: Dataset) -> models.Autoencoder:
         """The compiled model for a data set."""
         options = dict(self.options)
         if model_class(self.model) is not models.LinearAE:
             options["likelihood"] = self._likelihood(dataset)
+        if model_class(self.model).conditional:
+            if dataset.num_classes is None:
+                raise errors.InputError(f"{self.model} is conditioned on labels, which {self.data!r} does not have.")
+            options["condition_dim"] = dataset.num_classes
         network_options = {"hidden": tuple(self.hidden)} if self.hidden is not None else None
         model = create(
             self.model,
@@ -165,7 +173,9 @@ def train(
         else:
             folder.start(run_config(recipe, dataset))
         if epochs_done < recipe.epochs:
-            recorder = Recorder(folder, recipe.evaluation_data("test")[:EXAMPLES_SHOWN], recipe.epochs)
+            shown = recipe.evaluation_data("test")[:EXAMPLES_SHOWN]
+            condition = recipe.condition("test")
+            recorder = Recorder(folder, shown, recipe.epochs, None if condition is None else condition[: len(shown)])
             _fit(model, recipe, dataset, epochs_done, verbose, [recorder, *callbacks])
         models.files.save_model(model, folder.model_file)
     return model

@@ -10,8 +10,19 @@ from keras_ae.distributions import likelihoods
 
 MODELS: dict[str, type[models.Autoencoder]] = {
     "ae": models.AE,
+    "beta_vae": models.BetaVAE,
+    "conditional_vae": models.ConditionalVAE,
+    "contractive_ae": models.ContractiveAE,
+    "denoising_ae": models.DenoisingAE,
+    "dropout_ae": models.DropoutAE,
+    "iwae": models.IWAE,
+    "kl_sparse_ae": models.KLSparseAE,
     "linear_ae": models.LinearAE,
+    "sparse_ae": models.SparseAE,
     "vae": models.VAE,
+    "wae_gan": models.WAEGAN,
+    "wae_mmd": models.WAEMMD,
+    "wae_w2": models.WAEW2,
 }
 NETWORKS = {"dense": networks.dense, "conv": networks.conv, "dcgan": networks.dcgan}
 
@@ -26,8 +37,8 @@ def model_class(name: str) -> type[models.Autoencoder]:
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the models that match a shell pattern.
 
-    >>> list_models("*vae*")
-    ['vae']
+    >>> list_models("wae*")
+    ['wae_gan', 'wae_mmd', 'wae_w2']
     """
     return sorted(fnmatch.filter(MODELS, pattern))
 
@@ -50,6 +61,7 @@ def create(
     likelihood: str | likelihoods.Likelihood | None = None,
     seed: int | None = None,
     network_options: dict[str, Any] | None = None,
+    condition_dim: int | None = None,
     **kwargs: Any,
 ) -> models.Autoencoder:
     """A model of the zoo with networks of the zoo.
@@ -62,6 +74,7 @@ def create(
         likelihood: p(x|z), a name or an object. None: the model's default.
         seed: integer that fixes the initial weights, the noise and the order of examples.
         network_options: arguments of the network function, such as `{"hidden": (256,)}`.
+        condition_dim: of a conditional model: number of classes, or size of the vectors, that it is conditioned on.
         **kwargs: arguments of the model's class; see `describe(name)`.
 
     Raises:
@@ -82,8 +95,13 @@ def create(
     if network not in NETWORKS:
         raise errors.unknown("network", network, NETWORKS)
     options = dict(network_options or {})
-    for key in {"input_shape", "latent_dim", "seed"} & set(options):
+    for key in {"input_shape", "latent_dim", "seed", "condition_dim"} & set(options):
         raise errors.InputError(f"network_options must not hold {key!r}: give it to create itself.")
+    if found.conditional != (condition_dim is not None):
+        needs = "needs" if found.conditional else "has no condition: it takes no"
+        raise errors.InputError(f"{name} {needs} condition_dim. Received: condition_dim={condition_dim!r}.")
+    if found.conditional:
+        options["condition_dim"] = condition_dim
     if network == "dcgan":
         options["parameters"] = likelihoods.get(likelihood or "bernoulli").parameters
         kwargs["output_layer"] = "given"

@@ -4,7 +4,7 @@ A row's name is a registered name, or such a name with ":" and a variation of it
 the reason; a test that passes in spite of its exemption fails, so that none outlives its reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ import pytest
 from keras import ops
 
 import keras_ae
+from keras_ae import networks, schedules
 from keras_ae.distributions.likelihoods import Normal
-from keras_ae.models import Variational
+from keras_ae.models import Batch, Variational
 
 SHAPE = (8, 8, 1)
 LATENT = 3
@@ -33,13 +34,61 @@ class Row:
     exempt: dict[str, str] = field(default_factory=dict)
 
 
+CONDITIONS = 3
 SMALL: dict[str, Any] = {"network_options": {"hidden": (32,)}}
+STATISTIC = {"test_the_loss_does_not_depend_on_the_batch_size": "its penalty is a statistic of the batch"}
+NOISY = {
+    "test_the_loss_does_not_depend_on_the_batch_size": "its loss is sampled, in evaluation too",
+    "test_weights_of_zero_leave_examples_out": "its loss is sampled, in evaluation too",
+}
+BOUND = {"test_the_target_is_what_is_explained": "its loss has no term of the reconstruction alone"}
+XLA = {"test_xla": "XLA draws other noise from the same seed"}
 TABLE: dict[str, Row] = {
     "ae": Row(SMALL),
+    "beta_vae": Row({**SMALL, "beta": lambda: schedules.Linear(0.5, 1.0, steps=3)}),
+    "beta_vae:capacity": Row({**SMALL, "beta": 2.0, "capacity": lambda: schedules.Linear(0.0, 5.0, steps=9)}),
+    "beta_vae:free_bits": Row({**SMALL, "beta": 1.0, "free_bits": 0.5}),
+    "conditional_vae": Row({**SMALL, "condition_dim": CONDITIONS}),
+    "conditional_vae:learned": Row({**SMALL, "condition_dim": CONDITIONS, "learned_prior": True}),
+    "contractive_ae": Row({**SMALL, "penalty": 0.01}),
+    "contractive_ae:hutchinson": Row({**SMALL, "penalty": 0.01, "estimator": "hutchinson"}, NOISY),
+    "denoising_ae": Row(SMALL, XLA),
+    "dropout_ae": Row(SMALL, XLA),
+    "iwae": Row(SMALL, NOISY | BOUND),
+    "iwae:doubly_reparameterized": Row({**SMALL, "samples": 3, "doubly_reparameterized": True}, NOISY | BOUND),
+    "kl_sparse_ae": Row({**SMALL, "penalty": 0.1}, STATISTIC),
     "linear_ae": Row(),
+    "sparse_ae": Row({**SMALL, "penalty": 0.01, "max_norm": 3.0}),
     "vae": Row(SMALL),
     "vae:full": Row({**SMALL, "posterior": "full", "likelihood": lambda: Normal(0.1)}),
+    "wae_gan": Row({**SMALL, "critic": lambda: networks.critic(LATENT, hidden=(8,), seed=0)}),
+    "wae_mmd": Row(SMALL, NOISY | XLA),
+    "wae_w2": Row(SMALL, STATISTIC),
 }
+
+MODELS = [row for row in TABLE if ":" not in row]
+
+
+def classes(x: Any) -> np.ndarray:
+    """A class for each example, a function of its values."""
+    return np.round(np.asarray(x, "float64").reshape(len(x), -1).sum(axis=1)).astype("int64") % CONDITIONS
+
+
+def targets(model: keras_ae.models.Autoencoder, x: Any, target: Any = None) -> Any:
+    """y for `fit` and `evaluate`: the target if there is one, with the condition if the model needs one."""
+    if not model.conditional:
+        return target
+    return classes(x) if target is None else {"target": target, "condition": classes(x)}
+
+
+def given(model: keras_ae.models.Autoencoder, x: Any) -> dict[str, Any]:
+    """The further arguments of `encode`, `reconstruct` and the like."""
+    return {"condition": classes(x)} if model.conditional else {}
+
+
+def batch_of(model: keras_ae.models.Autoencoder, x: Any) -> Batch:
+    """What an objective is given."""
+    return model.pack((ops.convert_to_tensor(x), targets(model, x)))
 
 
 def make(row: str, seed: int = 0, **compiling: Any) -> keras_ae.models.Autoencoder:
@@ -77,12 +126,21 @@ def same(first: list[np.ndarray], second: list[np.ndarray], **tolerance: float) 
 
 def rows(test: Callable) -> Callable:
     """Runs a test for every row; the exempt ones must fail."""
+    return _parametrized(test, TABLE)
+
+
+def models(test: Callable) -> Callable:
+    """Runs a test for every registered model, without the variations of its arguments, which do not matter to it."""
+    return _parametrized(test, MODELS)
+
+
+def _parametrized(test: Callable, names: Iterable[str]) -> Callable:
     name = test.__name__
     marked = [
-        pytest.param(row, marks=pytest.mark.xfail(reason=entry.exempt[name], strict=True))
-        if name in entry.exempt
+        pytest.param(row, marks=pytest.mark.xfail(reason=TABLE[row].exempt[name], strict=True))
+        if name in TABLE[row].exempt
         else row
-        for row, entry in TABLE.items()
+        for row in names
     ]
     return pytest.mark.parametrize("row", marked)(test)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.pipeline import Batches
-from tests.conformance.table import make, rows, same, weights
+from tests.conformance.table import given, make, models, same, targets, weights
 
 SIZE = 16
 
@@ -36,34 +36,48 @@ def tensors(*arrays):
 
 LABELS = (np.arange(40) % 10).astype("int64")
 ONES = np.ones(40, "float32")
-ARRAYS = {  # x -> the arguments of fit
-    "(x, x)": lambda x: {"x": x, "y": x},
-    "(x, labels)": lambda x: {"x": x, "y": LABELS},
-    "(x, column of labels)": lambda x: {"x": x, "y": LABELS[:, None].astype("int32")},
-    "(x, dict)": lambda x: {"x": x, "y": {"target": x, "label": LABELS}},
-    "(x, x, weight)": lambda x: {"x": x, "y": x, "sample_weight": ONES},
-    "float64": lambda x: {"x": x.astype("float64")},
-    "uint8": lambda x: {"x": x.astype("uint8")},
-    "bool": lambda x: {"x": x.astype("bool")},
-    "list": lambda x: {"x": x.tolist()},
-    "tensor": lambda x: {"x": tf.constant(x)},
+
+
+def with_target(x, y):
+    """y for x as its own target; y is the condition, or None."""
+    return x if y is None else {"target": x, "condition": y}
+
+
+def some(*arrays):
+    """Those that are not None."""
+    return [array for array in arrays if array is not None]
+
+
+ARRAYS = {  # x, condition or None -> the arguments of fit
+    "(x, x)": lambda x, y: {"x": x, "y": with_target(x, y)},
+    "(x, labels)": lambda x, y: {"x": x, "y": LABELS if y is None else y},
+    "(x, column of labels)": lambda x, y: {"x": x, "y": (LABELS if y is None else y)[:, None].astype("int32")},
+    "(x, dict)": lambda x, y: {"x": x, "y": {"label": LABELS, **({} if y is None else {"condition": y})}},
+    "(x, x, weight)": lambda x, y: {"x": x, "y": with_target(x, y), "sample_weight": ONES},
+    "float64": lambda x, y: {"x": x.astype("float64"), "y": y},
+    "uint8": lambda x, y: {"x": x.astype("uint8"), "y": y},
+    "bool": lambda x, y: {"x": x.astype("bool"), "y": y},
+    "list": lambda x, y: {"x": x.tolist(), "y": y},
+    "tensor": lambda x, y: {"x": tf.constant(x), "y": y},
 }
-DATASETS = {  # x -> one object that holds all
-    "tf.data of x": lambda x: tensors(x),
-    "tf.data of (x, labels)": lambda x: tensors(x, LABELS[: len(x)]),
-    "tf.data of (x, x)": lambda x: tensors(x, x),
-    "tf.data of (x, dict)": lambda x: tensors(x, {"target": x}),
-    "tf.data of (x, x, weight)": lambda x: tensors(x, x, ONES[: len(x)]),
-    "PyDataset of x": lambda x: Sequence(x),
-    "PyDataset of (x, x, weight)": lambda x: Sequence(x, x, ONES[: len(x)]),
-    "Batches of x": lambda x: Batches((x,), SIZE),
-    "Batches of (x, dict, weight)": lambda x: Batches((x, {"target": x}, ONES[: len(x)]), SIZE),
+DATASETS = {  # x, condition or None -> one object that holds all
+    "tf.data of x": lambda x, y: tensors(*some(x, y)),
+    "tf.data of (x, labels)": lambda x, y: tensors(x, LABELS[: len(x)] if y is None else y),
+    "tf.data of (x, x)": lambda x, y: tensors(x, with_target(x, y)),
+    "tf.data of (x, dict)": lambda x, y: tensors(x, {"target": x, **({} if y is None else {"condition": y})}),
+    "tf.data of (x, x, weight)": lambda x, y: tensors(x, with_target(x, y), ONES[: len(x)]),
+    "PyDataset of x": lambda x, y: Sequence(*some(x, y)),
+    "PyDataset of (x, x, weight)": lambda x, y: Sequence(x, x if y is None else y, ONES[: len(x)]),
+    "Batches of x": lambda x, y: Batches(tuple(some(x, y)), SIZE),
+    "Batches of (x, dict, weight)": lambda x, y: Batches(
+        (x, {"target": x} if y is None else with_target(x, y), ONES[: len(x)]), SIZE
+    ),
 }
 VALIDATION = {
-    "x": lambda x: x,
-    "(x,)": lambda x: (x,),
-    "(x, x)": lambda x: (x, x),
-    "(x, labels, weight)": lambda x: (x, LABELS[: len(x)], ONES[: len(x)]),
+    "x": lambda x, y: x if y is None else (x, y),
+    "(x,)": lambda x, y: tuple(some(x, y)),
+    "(x, x)": lambda x, y: (x, with_target(x, y)),
+    "(x, labels, weight)": lambda x, y: (x, LABELS[: len(x)] if y is None else y, ONES[: len(x)]),
     **{name: DATASETS[name] for name in ("tf.data of x", "PyDataset of x", "Batches of x")},
 }
 
@@ -90,71 +104,77 @@ def trained(row, **data):
     return weights(model), history
 
 
-@rows
+@models
 def test_fit(row, digits):
     """40 examples, the last batch of 8: the same weights from each form, noise included."""
     x = digits[0][:40]
-    expected, history = trained(row, x=x, batch_size=SIZE)
+    y = targets(start(row), x)
+    expected, history = trained(row, x=x, y=y, batch_size=SIZE)
     for name, form in ARRAYS.items():
-        found, _ = trained(row, **form(x), batch_size=SIZE)
+        found, _ = trained(row, **form(x, y), batch_size=SIZE)
         assert same(expected, found, atol=1e-6), name
     for name, form in DATASETS.items():
-        found, found_history = trained(row, x=form(x))
+        found, found_history = trained(row, x=form(x, y))
         assert same(expected, found, atol=1e-6), name
         assert found_history["loss"] == pytest.approx(history["loss"], rel=1e-5), name
 
 
-@rows
+@models
 def test_validation(row, digits):
     x, test = digits[0][:40], digits[1][:24]
-    losses = {}
+    y, losses = targets(start(row), x), {}
     for name, form in VALIDATION.items():
-        _, history = trained(row, x=x, batch_size=SIZE, validation_data=form(test))
+        validation = form(test, targets(start(row), test))
+        _, history = trained(row, x=x, y=y, batch_size=SIZE, validation_data=validation)
         losses[name] = history["val_loss"][-1]
     assert losses == {name: pytest.approx(losses["x"], rel=1e-5) for name in VALIDATION}
 
 
-@rows
+@models
 def test_validation_split_is_the_last_part(row, digits):
     x, weight = digits[0][:40], np.linspace(0, 2, 40)
-    split = trained(row, x=x, sample_weight=weight, batch_size=SIZE, validation_split=0.25)
+    first, last = ((part, targets(start(row), part)) for part in (x[:30], x[30:]))
+    split = trained(row, x=x, y=targets(start(row), x), sample_weight=weight, batch_size=SIZE, validation_split=0.25)
     by_hand = trained(
-        row, x=x[:30], sample_weight=weight[:30], batch_size=SIZE, validation_data=(x[30:], x[30:], weight[30:])
+        row, x=first[0], y=first[1], sample_weight=weight[:30], batch_size=SIZE, validation_data=(*last, weight[30:])
     )
     assert same(split[0], by_hand[0], atol=1e-6)
     assert split[1]["val_loss"] == pytest.approx(by_hand[1]["val_loss"], rel=1e-5)
 
 
-@rows
+@models
 def test_evaluate(row, digits):
     x = digits[1][:40]
-    expected = start(row).evaluate(x, batch_size=SIZE, verbose=0)
+    y = targets(start(row), x)
+    expected = start(row).evaluate(x, y, batch_size=SIZE, verbose=0)
     for name, form in ARRAYS.items():
-        assert start(row).evaluate(**form(x), batch_size=SIZE, verbose=0) == pytest.approx(expected, rel=1e-5), name
+        assert start(row).evaluate(**form(x, y), batch_size=SIZE, verbose=0) == pytest.approx(expected, rel=1e-5), name
     for name, form in DATASETS.items():
-        assert start(row).evaluate(form(x), verbose=0) == pytest.approx(expected, rel=1e-5), name
+        assert start(row).evaluate(form(x, y), verbose=0) == pytest.approx(expected, rel=1e-5), name
 
 
-@rows
+@models
 def test_single_batches(row, digits):
     x = digits[0][:8]
-    expected, history = trained(row, x=x)
+    y = targets(start(row), x)
+    expected, history = trained(row, x=x, y=y)
     model = start(row)
-    loss = model.train_on_batch(x, return_dict=True)
+    loss = model.train_on_batch(x, y, return_dict=True)
     assert loss["loss"] == pytest.approx(history["loss"][0], rel=1e-5)
     assert same(weights(model), expected, atol=1e-6)
-    assert np.isfinite(model.test_on_batch(x)).all()
-    np.testing.assert_allclose(model.predict_on_batch(x), model.reconstruct(x), atol=1e-6)
+    assert np.isfinite(model.test_on_batch(x, y)).all()
+    data = {"x": x, **given(model, x)} if model.conditional else x
+    np.testing.assert_allclose(model.predict_on_batch(data), model.reconstruct(x, **given(model, x)), atol=1e-6)
 
 
-@rows
+@models
 def test_a_y_that_fits_nothing_is_refused(row, digits):
     x = digits[0][:40]
     model = start(row)
     before = weights(model)
-    for y in (np.zeros(40), np.zeros((40, 3)), np.zeros((40, 8, 8, 2)), np.zeros((40, 4), "int32")):
+    for y in (np.full(40, 0.5), np.zeros((40, 5)), np.zeros((40, 8, 8, 2)), np.zeros((40, 4), "int32")):
         for data in ({"x": x, "y": y}, {"x": tensors(x, y)}, {"x": Sequence(x, y)}, {"x": Batches((x, y), SIZE)}):
-            with pytest.raises(InputError, match="y fits nothing"):
+            with pytest.raises(InputError, match="condition must" if model.conditional else "y fits nothing"):
                 model.fit(**data, verbose=0)
     with pytest.raises(InputError, match=r"'tarjet'.*'target'"):
         model.fit(x, {"tarjet": x}, verbose=0)

@@ -90,7 +90,7 @@ def test_one_sample_is_the_elbo():
         for i in range(len(x))
     ]
     np.testing.assert_allclose(importance(model, batch, 1, KeyedSeed(5))[0], by_hand, rtol=1e-4)
-    np.testing.assert_allclose(-model.score(x, KeyedSeed(5), 1), by_hand, rtol=1e-4)
+    np.testing.assert_allclose(-model.score(batch, KeyedSeed(5), 1), by_hand, rtol=1e-4)
     draws = np.array([log_likelihood(model, x, samples=1, seed=seed).log_prob.mean() for seed in range(100)])
     losses = np.array([model.evaluate(x, verbose=0)[0] for _ in range(30)])
     assert abs(draws.mean() + losses.mean()) < 4 * np.hypot(draws.std() / 10, losses.std() / np.sqrt(30))

@@ -1,0 +1,87 @@
+"""Weights that change during training, as serialisable functions of the number of training steps.
+
+Every weight of every model (beta, the penalty of a penalised autoencoder, ...) is a number or such a function: one of
+these, or any `keras.optimizers.schedules.LearningRateSchedule`. It is evaluated inside the compiled step, so it is
+exact under many steps a call and goes on where a resumed training stopped; a callback is neither.
+"""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_ae import errors
+
+
+@keras.saving.register_keras_serializable("keras_ae")
+class Linear(keras.optimizers.schedules.LearningRateSchedule):
+    """From `start` to `end` in equal steps, then `end` for ever (warm-up: Bowman et al., 2016, arXiv:1511.06349).
+
+        w(t) = start + (end - start) min(t / steps, 1)
+
+    Args:
+        start, end: first and last value, at least 0.
+        steps: training steps (batches, not epochs) of the way.
+
+    Example:
+        >>> [float(Linear(0.0, 1.0, steps=4)(t)) for t in (0, 2, 4, 9)]
+        [0.0, 0.5, 1.0, 1.0]
+    """
+
+    def __init__(self, start: float = 0.0, end: float = 1.0, steps: int = 1000) -> None:
+        self.start, self.end = check("start", start), check("end", end)
+        self.steps = errors.whole_number("steps", steps)
+
+    def __call__(self, step: Any) -> Any:
+        done = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
+        return self.start + (self.end - self.start) * done
+
+    def get_config(self) -> dict[str, Any]:
+        return {"start": self.start, "end": self.end, "steps": self.steps}
+
+
+@keras.saving.register_keras_serializable("keras_ae")
+class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises again and again from `start` to `end` (Fu et al., 2019, arXiv:1903.10145, eq. 6).
+
+        w(t) = start + (end - start) min(tau / ratio, 1),    tau = (t mod period) / period
+
+    Args:
+        start, end: lowest and highest value, at least 0.
+        period: training steps of one cycle.
+        ratio: share of the cycle that it rises for; the rest it stays at `end`.
+
+    Example:
+        >>> [float(Cyclical(period=4, ratio=0.5)(t)) for t in range(6)]
+        [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
+    """
+
+    def __init__(self, start: float = 0.0, end: float = 1.0, period: int = 1000, ratio: float = 0.5) -> None:
+        self.start, self.end = check("start", start), check("end", end)
+        self.period = errors.whole_number("period", period)
+        if not 0 < ratio <= 1:
+            raise errors.InputError(f"ratio must be in (0, 1]. Received: ratio={ratio!r}.")
+        self.ratio = ratio
+
+    def __call__(self, step: Any) -> Any:
+        phase = ops.cast(ops.mod(step, self.period), "float32") / self.period
+        return self.start + (self.end - self.start) * ops.minimum(phase / self.ratio, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"start": self.start, "end": self.end, "period": self.period, "ratio": self.ratio}
+
+
+def check(name: str, value: Any) -> Any:
+    """`value`, or an error that names the argument when it is neither a number of at least 0 nor a schedule."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule) or (number and 0 <= value < math.inf):
+        return value
+    raise errors.InputError(
+        f"{name} must be a number of at least 0 or a schedule of keras_ae.schedules. Received: {name}={value!r}."
+    )
+
+
+def at(value: Any, step: Any) -> Any:
+    """The value of a number or a schedule at a step."""
+    return value(step) if isinstance(value, keras.optimizers.schedules.LearningRateSchedule) else value

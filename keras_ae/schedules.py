@@ -5,6 +5,7 @@ these, or any `keras.optimizers.schedules.LearningRateSchedule`. It is evaluated
 exact under many steps a call and goes on where a resumed training stopped; a callback is neither.
 """
 
+import ast
 import math
 from typing import Any
 
@@ -72,8 +73,34 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         return {"start": self.start, "end": self.end, "period": self.period, "ratio": self.ratio}
 
 
+NAMES = {"linear": Linear, "cyclical": Cyclical}
+
+
+def parse(text: str) -> Any:
+    """The schedule that a text describes, for the command line and for settings in files.
+
+    >>> parse("linear(0, 1, steps=5000)").get_config()
+    {'start': 0, 'end': 1, 'steps': 5000}
+    """
+    try:
+        call = ast.parse(text, mode="eval").body
+        name, arguments = call.func.id, [ast.literal_eval(value) for value in call.args]  # type: ignore[attr-defined]
+        named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}  # type: ignore[attr-defined]
+        return NAMES[name](*arguments, **named)
+    except (AttributeError, KeyError, SyntaxError, TypeError, ValueError) as error:
+        if isinstance(error, errors.InputError):
+            raise
+        raise errors.InputError(
+            "A schedule is written as 'linear(0, 1, steps=5000)' or 'cyclical(0, 1, period=5000, ratio=0.5)'. "
+            f"Received: {text!r}."
+        ) from error
+
+
 def check(name: str, value: Any) -> Any:
-    """`value`, or an error that names the argument when it is neither a number of at least 0 nor a schedule."""
+    """`value`, or an error that names the argument when it is neither a number of at least 0 nor a schedule (or the
+    text of one)."""
+    if isinstance(value, str):
+        return parse(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule) or (number and 0 <= value < math.inf):
         return value

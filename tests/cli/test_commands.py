@@ -41,7 +41,7 @@ def command(monkeypatch, capsys):
 
 def test_list_and_describe(command):
     assert {"ae", "linear_ae", "vae"} <= {line.split()[0] for line in command("list").splitlines()}
-    assert command("list", "*vae").split()[0] == "vae"
+    assert command("list", "va*").split()[0] == "vae"
     assert "KL(q(z|x) || p(z))" in command("describe", "vae")
 
 
@@ -86,6 +86,30 @@ def test_export_takes_the_next_version(command, vae_run, tmp_path):
     for version in ("1", "2"):
         assert command("export", vae_run, tmp_path / "out").strip() == str(tmp_path / "out" / version)
         assert (tmp_path / "out" / version / "saved_model.pb").is_file()
+
+
+def test_a_conditional_model(command, tmp_path):
+    """Its conditions are the labels of the data."""
+    folder = tmp_path / "run"
+    options = (*SMALL, "--validation", "0.1", "--set", "learned_prior=True")
+    command("train", "conditional_vae", *options, "--out", folder)
+    assert {"codes", "reconstructions", "samples"} <= {path.stem for path in (folder / "pictures").iterdir()}
+    assert json.loads(command("evaluate", folder, "--samples", "5", "--json"))["bound"] < 0
+    for name, arguments in (
+        ("sample", ("-n", 12)),
+        ("sample", ("--condition", 3)),
+        ("reconstruct", ()),
+        ("encode", ()),
+    ):
+        command(name, folder, tmp_path / f"{name}.npz", *arguments)
+    assert "classes from 0 to 9" in command("sample", folder, tmp_path / "no.npz", "--condition", 10, code=2)
+
+
+def test_a_weight_that_changes(command, tmp_path):
+    beta = "beta=linear(0, 1, steps=20)"
+    command("train", "beta_vae", *SMALL, "--set", beta, "--no-pictures", "--out", tmp_path / "run")
+    assert RunFolder(tmp_path / "run").load_model().beta.steps == 20
+    assert "takes no condition" in command("sample", tmp_path / "run", tmp_path / "x.npz", "--condition", 1, code=2)
 
 
 def test_plot_draws_anew(command, vae_run):

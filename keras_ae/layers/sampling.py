@@ -45,8 +45,5 @@ class Sampling(keras.layers.Layer):
         shape = ops.shape(q.mean) if samples is None else (samples, *ops.shape(q.mean))
         return q.rsample(backend.normal_noise(shape, self.seed_generator))
 
-    def compute_output_shape(self, inputs_shape: Any) -> Any:
-        return inputs_shape[0]
-
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}

@@ -103,5 +103,6 @@ def _bound_columns(network: keras.layers.Layer, max_norm: float) -> None:
 
 def _with_max_norm(kernel: Any, max_norm: float, axes: tuple[int, ...]) -> Any:
     """`keras.constraints.MaxNorm`, but for what it does to a norm below the bound: nothing."""
+    kernel = ops.convert_to_tensor(kernel)
     norm = ops.sqrt(ops.sum(ops.square(kernel), axis=axes, keepdims=True))
     return ops.where(norm > max_norm, kernel * ops.divide_no_nan(ops.cast(max_norm, norm.dtype), norm), kernel)

@@ -31,7 +31,7 @@ _HOME = {
 }
 _MODULES = (
     *("data", "distributions", "divergences", "evaluation", "layers", "models", "networks", "plots", "serving"),
-    *("schedules", "training", "zoo"),
+    *("schedules", "tasks", "training", "zoo"),
 )
 
 __all__ = [*_HOME, *_MODULES]

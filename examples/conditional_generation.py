@@ -27,7 +27,7 @@ def trained(name: str, x: np.ndarray, y: np.ndarray | None, epochs: int, **argum
 
 def main() -> None:
     """Trains a VAE with and one without the class, and writes the page."""
-    options = common.options(__doc__, data="mnist", epochs=10)
+    options = common.options(__doc__, data="mnist", epochs=8)
     page = common.Page(options.out, __doc__)
     train, test = common.load(options.data, binarize="threshold")
     classes = train.num_classes

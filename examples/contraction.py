@@ -1,6 +1,6 @@
 """Codes that keep still: the contractive autoencoder.
 
-The penalty lambda |J|^2 on the encoder's Jacobian J (Rifai et al., 2011, ICML, eq. 4) makes the code of an image move
+The penalty lambda |J|^2 on the encoder's Jacobian J (Rifai et al., 2011, ICML) makes the code of an image move
 little when the image is perturbed. It can be lowered in two ways: by codes that move less than others when the image is
 disturbed, which is what one wants, and by making all codes small, which the decoder undoes. So movement is reported
 raw, the mean distance of the codes of x and x + noise, and relative to the spread of the codes, the root mean square

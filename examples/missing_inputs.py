@@ -1,6 +1,6 @@
 """Filling in missing pixels: training on incomplete data.
 
-What is missing is NaN in x. The encoder sees it as 0, as it sees the pixels that masking noise hides (Vincent et al.,
+What is missing is `NaN` in x. The encoder sees it as 0, as it sees the pixels that masking noise hides (Vincent et al.,
 2008, ICML), and the loss counts observed pixels only; so a denoising autoencoder learns to fill in what is missing
 without ever seeing a complete image. It is compared with the mean of each pixel over the images that show it, and with
 PCA: from the means on, the missing pixels are replaced by their reconstructions, again and again.

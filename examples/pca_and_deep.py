@@ -68,7 +68,7 @@ def answer(errors: dict[str, list[float]]) -> str:
 
 def main() -> None:
     """Trains two autoencoders of each size, and writes the page."""
-    options = common.options(__doc__, data="mnist", epochs=10)
+    options = common.options(__doc__, data="mnist", epochs=6)
     page = common.Page(options.out, __doc__)
     train, test = (part.x for part in common.load(options.data))
     errors: dict[str, list[float]] = {name: [] for name in METHODS}

@@ -56,7 +56,7 @@ def judged(model: keras_ae.Autoencoder, x: np.ndarray) -> list[float]:
 
 def main() -> None:
     """Trains all models, and writes the page."""
-    options = common.options(__doc__, data="mnist", epochs=10)
+    options = common.options(__doc__, data="mnist", epochs=6)
     page = common.Page(options.out, __doc__)
     train, test = (part.x for part in common.load(options.data))
     rows, samples = [], {}

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import keras_ae
-from tests.conformance.table import TABLE, given, rows, targets
+from tests.conformance.table import ON_JAX, given, on_jax, targets
 from tests.helpers import ROOT, run
 
 
@@ -27,10 +27,10 @@ def results(folder):
 def test_jax_runs_without_tensorflow(results):
     assert results["many_steps"]
     assert results["tensorflow"] == []
-    assert set(TABLE) <= set(results)
+    assert set(ON_JAX) <= set(results)
 
 
-@rows
+@on_jax
 def test_training(row, results):
     found = results[row]
     history = found["history"]
@@ -45,14 +45,14 @@ def test_training(row, results):
     assert found["error"] < 0.95 * found["error_of_mean"]
 
 
-@rows
+@on_jax
 def test_files(row, results):
     assert results[row]["evaluated"] == results[row]["reloaded"]
     assert results[row]["resumed"]
     assert not results[row]["stopped"]
 
 
-@rows
+@on_jax
 def test_likelihood_and_samples(row, results):
     found, model_class = results[row], keras_ae.zoo.model_class(row.split(":")[0])
     assert ("samples" in found) == model_class.has_prior
@@ -68,7 +68,7 @@ def test_likelihood_and_samples(row, results):
         assert one == pytest.approx(elbo, rel=0.02)
 
 
-@rows
+@on_jax
 def test_a_file_from_jax_is_the_same_model_on_tensorflow(row, folder):
     model = keras_ae.load_model(folder / f"{row}.keras")
     with np.load(folder / f"{row}.npz") as expected:

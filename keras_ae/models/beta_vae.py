@@ -17,7 +17,7 @@ class BetaVAE(Variational):
         E_q(z|x)[-log p(x|z)] + beta R,    R = KL(q(z|x) || p(z))
 
     R can be made to leave the code room instead: with `capacity` C, R = |KL - C| (Burgess et al., 2018,
-    arXiv:1804.03599, eq. 3); with `free_bits` f, R = sum_j max(f, mean over the batch of KL_j) over the dimensions j of
+    arXiv:1804.03599); with `free_bits` f, R = sum_j max(f, mean over the batch of KL_j) over the dimensions j of
     the code (Kingma et al., 2016, arXiv:1606.04934, eq. 15), which is a statistic of the batch.
 
     A beta that rises from 0 is the cure for posterior collapse: `schedules.Linear(0.0, 1.0, steps=5000)`, or

@@ -15,7 +15,7 @@ SMALL_CODE = 8  # dimensions up to which "auto" is exact
 
 @keras.saving.register_keras_serializable("keras_ae")
 class ContractiveAE(Autoencoder):
-    """Contractive autoencoder (Rifai et al., 2011, ICML, eq. 4).
+    """Contractive autoencoder (Rifai et al., 2011, ICML).
 
         E = L(x, g(f(x))) + lambda sum_i |grad_x h_i|^2,    h = f(x)
 

@@ -53,7 +53,7 @@ class WAEGAN(Autoencoder):
     settings = ("penalty", "critic")
     has_prior = True
 
-    def __init__(self, *args: Any, penalty: Any = 10.0, critic: keras.Model | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, penalty: Any = 1.0, critic: keras.Model | None = None, **kwargs: Any) -> None:
         self.penalty = schedules.check("penalty", penalty)
         self._given_critic = [critic]  # in a list that Keras does not look into: it becomes a layer below
         super().__init__(*args, **kwargs)
@@ -74,11 +74,15 @@ class WAEGAN(Autoencoder):
         """Configures the training.
 
         Args:
-            optimizer: of encoder and decoder, a name or a Keras optimizer.
-            critic_optimizer: of the critic.
+            optimizer: of encoder and decoder, a name or a Keras optimizer. `"adam"` has the settings of Tolstikhin et
+                al. (2018): a rate of 1e-3 and beta_1 = 0.5, since momentum makes the two players circle.
+            critic_optimizer: of the critic; `"adam"` likewise, with a rate of 5e-4.
             Others: see `Autoencoder.compile`.
         """
-        both = [Adam() if o == "adam" else keras.optimizers.get(o) for o in (optimizer, critic_optimizer)]
+        both = [
+            Adam(rate, beta_1=0.5) if given == "adam" else keras.optimizers.get(given)
+            for given, rate in ((optimizer, 1e-3), (critic_optimizer, 5e-4))
+        ]
         by_owner = _ByOwner(both[0], {"critic": both[1]})
         by_owner.of_critic = frozenset(id(variable) for variable in self.critic.trainable_variables)
         super().compile(keras.optimizers.MultiOptimizer(by_owner), *args, **kwargs)

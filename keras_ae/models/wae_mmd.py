@@ -15,7 +15,7 @@ from keras_ae.models.batch import Batch
 class WAEMMD(Autoencoder):
     """Wasserstein autoencoder, WAE-MMD (Tolstikhin et al., 2018, arXiv:1711.01558, algorithm 2).
 
-        E = L(x, g(f(x))) + lambda MMD(q(z), p(z)),    p(z) = N(0, I)
+        E = L(x, g(f(x))) + lambda MMD^2(q(z), p(z)),    p(z) = N(0, I)
 
     The codes of a batch are compared with as many draws of the prior. The penalty is an unbiased statistic of the
     batch: it can be negative, is zero for a single example, and is computed per replica under a strategy.

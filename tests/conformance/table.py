@@ -67,6 +67,7 @@ TABLE: dict[str, Row] = {
 }
 
 MODELS = [row for row in TABLE if ":" not in row]
+ON_JAX = [*MODELS, "contractive_ae:hutchinson", "iwae:doubly_reparameterized", "vae:full"]
 
 
 def classes(x: Any) -> np.ndarray:
@@ -132,6 +133,11 @@ def rows(test: Callable) -> Callable:
 def models(test: Callable) -> Callable:
     """Runs a test for every registered model, without the variations of its arguments, which do not matter to it."""
     return _parametrized(test, MODELS)
+
+
+def on_jax(test: Callable) -> Callable:
+    """Runs a test for every registered model and for what takes a path of its own on JAX."""
+    return _parametrized(test, ON_JAX)
 
 
 def _parametrized(test: Callable, names: Iterable[str]) -> Callable:

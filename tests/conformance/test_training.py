@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_ae
-from tests.conformance.table import LATENT, batch_of, given, make, make_quiet, rows, same, targets, weights
+from tests.conformance.table import LATENT, batch_of, given, make, make_quiet, models, rows, same, targets, weights
 
 
 @functools.cache
@@ -50,7 +50,7 @@ def test_every_trainable_weight_gets_a_gradient(row, digits):
         assert np.abs(gradient).max() > 0, weight.path
 
 
-@rows
+@models
 def test_short_training_beats_the_mean_of_each_pixel(row, digits):
     train, test = digits
     model = make(row, optimizer=keras_ae.optimizers.Adam(5e-3))
@@ -95,7 +95,7 @@ def test_the_objective_gives_a_value_for_each_example(row, digits):
         assert evaluated[name] == pytest.approx(term.mean(), rel=1e-4)
 
 
-@rows
+@models
 def test_one_example_is_enough(row, digits):
     model = make(row)
     x = digits[0][:1]
@@ -134,7 +134,7 @@ def test_weights_reach_the_training_without_a_y(row, digits):
     assert not same(before, [weight.numpy() for weight in model.trainable_weights])
 
 
-@rows
+@models
 def test_metrics_compare_the_reconstruction_with_the_target(row, digits):
     x, clean = digits[1][:20], digits[1][20:40]
     model = make(row, metrics=["mse"])
@@ -178,7 +178,7 @@ def test_the_seed_fixes_the_run(row, digits):
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True) if a.ndim)
 
 
-@rows
+@models
 def test_many_steps_a_call_change_nothing(row, digits):
     def run(steps):
         model = make(row, steps_per_execution=steps)
@@ -191,7 +191,7 @@ def test_many_steps_a_call_change_nothing(row, digits):
         np.testing.assert_allclose(values, many_history[name], rtol=1e-5)
 
 
-@rows
+@models
 def test_xla(row, digits):
     model = make_quiet(row, jit_compile=True, steps_per_execution=1)
     reference = make_quiet(row, jit_compile=False, steps_per_execution=1)
@@ -208,7 +208,7 @@ def half_precision():
     keras.config.set_dtype_policy(before)
 
 
-@rows
+@models
 def test_mixed_precision(row, digits, half_precision):
     model = make(row)
     assert model.decoder.layers[-1].compute_dtype == "bfloat16"

@@ -48,7 +48,7 @@ def main() -> None:
     saved = found["VAE"]["loss"] - found["conditional VAE"]["loss"]
     page.text(
         f"Being told the class saves {saved:.2f} nats an image; naming one of {classes} equally likely classes takes "
-        f"{np.log(classes):.2f}."
+        f"{np.log(classes):.2f}. What is saved beyond that is room in a code that is too small for all there is to say."
     )
 
     codes = np.repeat(np.random.default_rng(0).standard_normal((1, COLUMNS, LATENT)), classes, axis=0)

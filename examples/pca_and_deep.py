@@ -7,12 +7,11 @@ bends that space along the data (Hinton and Salakhutdinov, 2006, Science 313, 50
     python examples/pca_and_deep.py
 """
 
-import itertools
-
 import common
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from sklearn.decomposition import PCA
 
 import keras_ae
@@ -20,50 +19,71 @@ from keras_ae import plots
 from keras_ae.optimizers import Adam
 
 SIZES = (2, 4, 8, 16, 32)
+SHOWN = (2, 8, 32)
 BATCH = 128
-METHODS = ("PCA", "linear autoencoder", "deep autoencoder")
+LITTLE = 0.1  # share of the error without a code; a doubling that gains less is said to gain little
 
 
-def trained(name: str, size: int, x: np.ndarray, epochs: int, **arguments) -> keras_ae.Autoencoder:
-    """A model of the zoo, trained with a learning rate that falls to zero."""
-    model = keras_ae.create(name, x.shape[1:], size, seed=0, **arguments)
+def squared_error(reconstructed: np.ndarray, images: np.ndarray) -> float:
+    """Summed over the pixels, averaged over the images."""
+    return float(np.square(reconstructed - images).sum(axis=(1, 2, 3)).mean())
+
+
+def trained(model: keras_ae.Autoencoder, x: np.ndarray, epochs: int, rate: float) -> keras_ae.Autoencoder:
+    """The model after training with a learning rate that falls to zero."""
     steps = epochs * -(-len(x) // BATCH)
-    model.compile(Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps)))
+    model.compile(Adam(keras.optimizers.schedules.CosineDecay(rate, steps)))
     model.fit(x, epochs=epochs, batch_size=BATCH, verbose=0)
     return model
 
 
-def reconstructions(size: int, train: np.ndarray, test: np.ndarray, epochs: int) -> dict[str, np.ndarray]:
-    """Method -> test images through a code of `size` dimensions."""
-    pca = PCA(size, svd_solver="full").fit(train.reshape(len(train), -1))
-    linear = trained("linear_ae", size, train, epochs)
-    deep = trained("ae", size, train, epochs, likelihood="normal", network_options={"activation": "gelu"})
-    of_pca = pca.inverse_transform(pca.transform(test.reshape(len(test), -1))).reshape(test.shape)
-    return dict(zip(METHODS, (of_pca, linear.reconstruct(test), deep.reconstruct(test)), strict=True))
+def reconstructions(train: np.ndarray, test: np.ndarray, epochs: int) -> dict[str, list[np.ndarray]]:
+    """Method -> test images through its codes of each size."""
+    pca = PCA(max(SIZES), svd_solver="covariance_eigh").fit(train.reshape(len(train), -1))
+    codes = pca.transform(test.reshape(len(test), -1))
+    found = {"PCA": [(codes[:, :n] @ pca.components_[:n] + pca.mean_).reshape(test.shape) for n in SIZES]}
+    for method, name, rate, arguments in (
+        ("linear autoencoder", "linear_ae", 1e-2, {}),
+        ("deep autoencoder", "ae", 1e-3, {"likelihood": "normal", "network_options": {"activation": "gelu"}}),
+    ):
+        models = (keras_ae.create(name, test.shape[1:], size, seed=0, **arguments) for size in SIZES)
+        found[method] = [trained(model, train, epochs, rate).reconstruct(test) for model in models]
+    return found
 
 
 def curve(errors: dict[str, list[float]]) -> Figure:
     """Error against dimensions."""
-    figure = Figure(figsize=(6, 3.8))
-    axes = figure.add_subplot(xlabel="dimensions of the code", ylabel="squared error per image", xscale="log")
+    figure = Figure(figsize=(5.5, 3.8))
+    axes = figure.add_subplot(xlabel="dimensions of the code", ylabel="squared error per image")
     for (name, values), style in zip(errors.items(), ("o-", "x--", "s-"), strict=True):
         axes.plot(SIZES, values, style, label=name)
-    axes.set(yscale="log", xticks=SIZES, xticklabels=SIZES)
+    axes.set(xscale="log", yscale="log", xticks=SIZES, xticklabels=SIZES, yticks=(2, 5, 10, 20, 50))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
-    axes.legend()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
     return figure
 
 
-def answer(errors: dict[str, list[float]]) -> str:
-    """What the errors say about the number of dimensions."""
-    pca, _, deep = errors.values()
-    matching = next((size for size, error in zip(SIZES, deep, strict=True) if error <= pca[-1]), None)
-    gains = [f"{1 - after / before:.0%}" for before, after in itertools.pairwise(deep)]
-    return (
-        f"How many dimensions? Each doubling of the code takes {', '.join(gains)} off the deep autoencoder's error: "
-        "what is to be kept decides, not the curve. To do as well as PCA with "
-        f"{SIZES[-1]} dimensions, the deep one needs {matching or 'more than these'}."
-    )
+def answer(errors: dict[str, list[float]], without: float) -> str:
+    """What the errors say about the number of dimensions; `without` is the error of a code of none."""
+    pca, linear, deep = (np.array(values) for values in errors.values())
+    better = [size for size, d, p in zip(SIZES, deep, pca, strict=True) if d < p]
+    matching = [size for size, d in zip(SIZES, deep, strict=True) if d <= pca[-1]]
+    sentences = [
+        f"The linear autoencoder's error is {np.max(linear / pca) - 1:.2%} above that of PCA at most.",
+        f"The deep autoencoder's is below it with {', '.join(map(str, better)) or 'no number of'} dimensions.",
+        f"To do as well as PCA with {SIZES[-1]}, the deep one needs {matching[0] if matching else 'more than these'}.",
+        f"How many dimensions, then? The mean image, a code of none, has an error of {without:.1f}.",
+    ]
+    for name, values in (("PCA", pca), ("the deep autoencoder", deep)):
+        gains = -np.diff(values) / without
+        enough = [size for i, size in enumerate(SIZES[:-1]) if max(gains[i:]) < LITTLE]
+        sentences.append(
+            f"Of it, each doubling of the code takes {', '.join(f'{gain:.0%}' for gain in gains)} with {name}; less "
+            f"than {LITTLE:.0%} " + (f"from {enough[0]} on." if enough else "at none of these sizes.")
+        )
+    return "\n".join(sentences)
 
 
 def main() -> None:
@@ -71,21 +91,21 @@ def main() -> None:
     options = common.options(__doc__, data="mnist", epochs=6)
     page = common.Page(options.out, __doc__)
     train, test = (part.x for part in common.load(options.data))
-    errors: dict[str, list[float]] = {name: [] for name in METHODS}
-    shown = {"original": test[:12]}
-    for size in SIZES:
-        for name, images in reconstructions(size, train, test, options.epochs).items():
-            errors[name].append(float(np.square(images - test).sum(axis=(1, 2, 3)).mean()))
-            if size in (2, 8, 32):
-                shown[f"{name}, {size}"] = images[:12]
+    found = reconstructions(train, test, options.epochs)
+    errors = {method: [squared_error(images, test) for images in of_sizes] for method, of_sizes in found.items()}
     page.text(
         f"{len(train)} training images of {options.data}, {options.epochs} epochs. Squared error, summed over the "
         f"pixels in [0, 1], averaged over {len(test)} test images:"
     )
-    page.table(("dimensions", *METHODS), zip(SIZES, *errors.values(), strict=True))
-    page.text(answer(errors))
+    page.table(("dimensions", *errors), zip(SIZES, *errors.values(), strict=True))
+    page.text(answer(errors, squared_error(train.mean(axis=0), test)))
     page.picture("curve", curve(errors), "The same as curves:")
-    page.picture("reconstructions", plots.labelled_rows(shown), "Test images through codes of some sizes:")
+    shown = {f"{method}, {n}": found[method][SIZES.index(n)][:12] for n in SHOWN for method in found}
+    page.picture(
+        "reconstructions",
+        plots.labelled_rows({"original": test[:12], **shown}),
+        "Test images through codes of some sizes:",
+    )
     page.write()
 
 

@@ -21,7 +21,7 @@ TINY = {  # example -> its arguments
     "identity_task": "--epochs 1 --seeds 1",
     "missing_inputs": "--data digits --epochs 1",
     "pca_and_deep": "--data digits --epochs 1",
-    "pretraining": "--data digits --epochs 1 --seeds 1",
+    "pretraining": "--data digits --epochs 1 --seeds 1 --steps 10",
     "sparsity": "--data digits --epochs 1",
     "wae_vs_vae": "--data digits --epochs 1",
 }

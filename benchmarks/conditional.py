@@ -19,7 +19,7 @@ import keras_ae
 
 RESULT = Path(__file__).with_suffix(".json")
 GOAL = 0.95
-SETTINGS = {"latent_dim": 8, "epochs": 10, "batch_size": 128, "seed": 0, "samples": 1000, "classifier_epochs": 3}
+SETTINGS = {"latent_dim": 4, "epochs": 10, "batch_size": 128, "seed": 0, "samples": 1000, "classifier_epochs": 3}
 
 
 def trained_classifier(x: np.ndarray, y: np.ndarray) -> keras.Model:

@@ -21,7 +21,7 @@ from keras_ae.optimizers import Adam
 
 HIDDEN = (1000, 500, 250)
 LATENT = 30
-PUBLISHED = {"PCA": 13.87, "deep autoencoder": 3.00}  # Hinton and Salakhutdinov (2006), page 506
+PUBLISHED = {"PCA": 13.87, "deep autoencoder": 3.00}  # Hinton and Salakhutdinov (2006), fig. 2B
 BATCH = 128
 
 
@@ -49,17 +49,20 @@ class Errors(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             self.found[epoch + 1] = [squared_error(self.model.reconstruct(x), x) for x in self.images]
-            print(f"epoch {epoch + 1}: training {self.found[epoch + 1][0]:.3f}, test {self.found[epoch + 1][1]:.3f}")
+            training, test = self.found[epoch + 1]
+            print(f"epoch {epoch + 1}: training {training:.3f}, test {test:.3f}", flush=True)
 
 
 def curve(found: dict[int, list[float]]) -> Figure:
     """The errors against the epoch, with the published ones."""
     figure = Figure(figsize=(6, 3.5))
-    axes = figure.add_subplot(xlabel="epoch", ylabel="squared error per image", yscale="log")
+    axes = figure.add_subplot(xlabel="epoch", ylabel="squared error per image")
     for i, name in enumerate(("training images", "test images")):
         axes.plot(list(found), [errors[i] for errors in found.values()], label=name)
     axes.axhline(PUBLISHED["deep autoencoder"], color="grey", linestyle=":", label="published, test images")
-    axes.legend()
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
     return figure
 
 
@@ -78,7 +81,7 @@ def main() -> None:
 
     page.text(f"{len(train)} training images of {options.data}, {options.epochs} epochs in batches of {BATCH}.")
     rows = [("PCA", squared_error(of_pca, test)), ("deep autoencoder", squared_error(of_model, test))]
-    published = PUBLISHED if options.data == "mnist" else {}
+    published = {name: f"{error:.2f}" for name, error in PUBLISHED.items()} if options.data == "mnist" else {}
     page.table(
         (f"{LATENT} numbers an image", "squared error, test images", "published"),
         [(name, error, published.get(name, "-")) for name, error in rows],

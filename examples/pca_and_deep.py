@@ -2,7 +2,8 @@
 
 The same images are squeezed through codes of 2 to 32 dimensions. The linear autoencoder finds the space of the
 principal components (Baldi and Hornik, 1989, Neural Networks 2, 53-58), so it cannot do better than PCA; the deep one
-bends that space along the data (Hinton and Salakhutdinov, 2006, Science 313, 504-507).
+bends that space along the data (Hinton and Salakhutdinov, 2006, Science 313, 504-507). Training is short here;
+`hinton.py` shows how far a larger and longer trained one gets with 30 dimensions.
 
     python examples/pca_and_deep.py
 """
@@ -72,16 +73,16 @@ def answer(errors: dict[str, list[float]], without: float) -> str:
     matching = [size for size, d in zip(SIZES, deep, strict=True) if d <= pca[-1]]
     sentences = [
         f"The linear autoencoder's error is {np.max(linear / pca) - 1:.2%} above that of PCA at most.",
-        f"The deep autoencoder's is below it with {', '.join(map(str, better)) or 'no number of'} dimensions.",
-        f"To do as well as PCA with {SIZES[-1]}, the deep one needs {matching[0] if matching else 'more than these'}.",
+        f"The deep autoencoder's is below that of PCA with {', '.join(map(str, better)) or 'no number of'} dimensions.",
+        f"The fewest with which it matches PCA with {SIZES[-1]}: {matching[0] if matching else 'more than these'}.",
         f"How many dimensions, then? The mean image, a code of none, has an error of {without:.1f}.",
     ]
     for name, values in (("PCA", pca), ("the deep autoencoder", deep)):
         gains = -np.diff(values) / without
         enough = [size for i, size in enumerate(SIZES[:-1]) if max(gains[i:]) < LITTLE]
         sentences.append(
-            f"Of it, each doubling of the code takes {', '.join(f'{gain:.0%}' for gain in gains)} with {name}; less "
-            f"than {LITTLE:.0%} " + (f"from {enough[0]} on." if enough else "at none of these sizes.")
+            f"Of it, each further doubling of the code takes {', '.join(f'{gain:.0%}' for gain in gains)} with {name}; "
+            f"less than {LITTLE:.0%} " + (f"from {enough[0]} on." if enough else "at none of these sizes.")
         )
     return "\n".join(sentences)
 

@@ -18,7 +18,7 @@ import keras_ae
 from keras_ae import tasks
 
 BATCH = 100
-STEPS = 1000  # of a classifier with few labels
+STEPS = 600  # of a classifier with few labels
 ARMS = ("from scratch", "pretrained", "pretrained, frozen")
 
 
@@ -60,7 +60,7 @@ def curve(counts: list[int], errors: dict[str, np.ndarray]) -> Figure:
 
 def main() -> None:
     """Trains all classifiers, and writes the page."""
-    options = common.options(__doc__, data="mnist", epochs=5, seeds=3, steps=STEPS)
+    options = common.options(__doc__, data="mnist", epochs=4, seeds=3, steps=STEPS)
     page = common.Page(options.out, __doc__)
     train, test = common.load(options.data)
     counts = [100, 1000, len(train)]
@@ -70,14 +70,14 @@ def main() -> None:
         start, scratch = (pretrained(train.x, epochs, seed) for epochs in (options.epochs, 0))
         for i, count in enumerate(counts):
             rows = balanced(train.y, count, rng) if count < len(train) else np.arange(count)
-            steps = options.steps if count < len(train) else 3 * count // BATCH
+            steps = options.steps if count < len(train) else 2 * count // BATCH
             for name, model, freeze in zip(ARMS, (scratch, start, start), (False, False, True), strict=True):
                 errors[name][i, seed] = test_error(model, freeze, train.x[rows], train.y[rows], steps, test, seed)
                 print(f"seed {seed}, {count} labels, {name}: {errors[name][i, seed]:.2f} %", flush=True)
     page.text(
         f"Test error in % on {options.data}, mean and standard deviation over {options.seeds} seeds (each with its own "
         f"weights, pretraining and choice of labels). {options.epochs} epochs of pretraining; classifiers: Adam, "
-        f"batches of {BATCH}, {options.steps} steps with few labels, 3 epochs with all."
+        f"batches of {BATCH}, {options.steps} steps with few labels, 2 epochs with all."
     )
     spread = 1 if options.seeds > 1 else 0
     rows = [

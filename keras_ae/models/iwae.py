@@ -59,7 +59,7 @@ class IWAE(Variational):
         log_w, pull_back = backend.vjp(
             self, lambda z: self.log_joint(batch, z, training) - fixed_q.log_prob(z), ops.stop_gradient(z)
         )
-        share = ops.stop_gradient(ops.softmax(log_w, axis=0))
+        share = ops.stop_gradient(ops.exp(log_w - ops.logsumexp(log_w, axis=0, keepdims=True)))
         gradient = ops.stop_gradient(pull_back(ops.square(share)))
         path = gradient * (z - ops.stop_gradient(z))  # zero, with the encoder's gradient
         axes = (0, *range(2, ops.ndim(z)))

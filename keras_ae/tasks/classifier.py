@@ -88,6 +88,10 @@ def classifier(
         raise errors.InputError(
             "freeze=True needs copy=True: freezing shared weights would freeze the autoencoder, too."
         )
+    if on == "features" and not model.encoder.weights:
+        raise errors.InputError(
+            f"The encoder of this {type(model).__name__} learns nothing before the code. Use on='code'."
+        )
     units = errors.whole_number("num_classes", num_classes)
     x = keras.Input(model.event_shape, name="x")
     values = model.features(x)

@@ -91,6 +91,7 @@ def test_mistakes_are_named():
         ({"on": "cod"}, "Did you mean 'code'"),
         ({"freeze": True, "copy": False}, "freeze=True needs copy=True"),
         ({"model": trained("conditional_vae", condition_dim=2)}, "needs a condition"),
+        ({"model": keras_ae.create("linear_ae", (8, 8, 1), 3)}, "Use on='code'"),
     ):
         with pytest.raises(keras_ae.InputError, match=words):
             classifier(**{"model": model, "num_classes": 10, **arguments})

@@ -47,8 +47,9 @@ def main() -> None:
     page.table(("model", "negative ELBO", *terms[1:]), [(name, *(t[k] for k in terms)) for name, t in found.items()])
     saved = found["VAE"]["loss"] - found["conditional VAE"]["loss"]
     page.text(
-        f"Being told the class saves {saved:.2f} nats an image; naming one of {classes} equally likely classes takes "
-        f"{np.log(classes):.2f}. What is saved beyond that is room in a code that is too small for all there is to say."
+        f"Being told the class saves {saved:.2f} nats an image. With exact densities it could save log {classes} = "
+        f"{np.log(classes):.2f} at most, what it takes to name one of {classes} classes; anything beyond that is a "
+        "shortcoming of the VAE that is not told."
     )
 
     codes = np.repeat(np.random.default_rng(0).standard_normal((1, COLUMNS, LATENT)), classes, axis=0)

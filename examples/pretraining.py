@@ -18,7 +18,7 @@ import keras_ae
 from keras_ae import tasks
 
 BATCH = 100
-STEPS = 600  # of a classifier with few labels
+STEPS = 1000  # of a classifier with few labels
 ARMS = ("from scratch", "pretrained", "pretrained, frozen")
 
 
@@ -60,7 +60,7 @@ def curve(counts: list[int], errors: dict[str, np.ndarray]) -> Figure:
 
 def main() -> None:
     """Trains all classifiers, and writes the page."""
-    options = common.options(__doc__, data="mnist", epochs=4, seeds=3, steps=STEPS)
+    options = common.options(__doc__, data="mnist", epochs=10, seeds=5, steps=STEPS)
     page = common.Page(options.out, __doc__)
     train, test = common.load(options.data)
     counts = [100, 1000, len(train)]

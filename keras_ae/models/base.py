@@ -36,6 +36,7 @@ class Autoencoder(training.Training):
     companions: tuple[str, ...] = ()  # further losses that it returns, which are trained and stay out of `loss`
     settings: tuple[str, ...] = ()  # the variant's own constructor arguments, each kept as an attribute
     accepts_missing = False  # whether x may hold NaN for what was not observed
+    accepts_noise = False  # whether codes are asked for of x that the likelihood cannot explain
     conditional = False  # whether encoder and decoder take a condition as their second input
     has_prior = False  # whether codes have a distribution p(z), from which examples are sampled
     bare_y: str | None = None  # what `fit(x, y)` means when y is no dict: "condition", "label", or by its shape
@@ -163,7 +164,7 @@ class Autoencoder(training.Training):
 
     def encode(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """Codes of x, as arrays: (n, *event) -> (n, *latent)."""
-        x = inputs.check_x(self, x)
+        x = inputs.check_x(self, x, explained=not self.accepts_noise)
         return self.over_batches("code", x, batch_size, inputs.check_condition(self, condition, len(x)))
 
     def decode(self, codes: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
@@ -174,7 +175,7 @@ class Autoencoder(training.Training):
 
     def reconstruct(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """Reconstructions of x, as arrays: (n, *event) -> (n, *event)."""
-        x = inputs.check_x(self, x)
+        x = inputs.check_x(self, x, explained=not self.accepts_noise)
         return self.over_batches("reconstruct_mean", x, batch_size, inputs.check_condition(self, condition, len(x)))
 
     def sample(

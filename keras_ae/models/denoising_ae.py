@@ -48,6 +48,7 @@ class DenoisingAE(Autoencoder):
     terms = ("reconstruction",)
     settings = ("corruption",)
     accepts_missing = True
+    accepts_noise = True
 
     def __init__(self, *args: Any, corruption: str | keras.layers.Layer = "masking", **kwargs: Any) -> None:
         if isinstance(corruption, str) and corruption not in CORRUPTIONS:

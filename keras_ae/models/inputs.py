@@ -50,25 +50,26 @@ def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
         )
 
 
-def check_x(model: Any, x: Any, name: str = "x") -> np.ndarray:
-    """x as an array that the model can take."""
+def check_x(model: Any, x: Any, name: str = "x", explained: bool = True) -> np.ndarray:
+    """x as an array that the model can take; `explained` by its likelihood, too, or only seen by its encoder."""
     array = as_array(x, name, model.event_shape)
     check_finite(array, name, model.accepts_missing)
-    model.likelihood.check(array, name)
+    if explained:
+        model.likelihood.check(array, name)
     return array
 
 
 def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name: str = "x") -> tuple:
     """(x,), (x, y) or (x, y, sample_weight) as checked arrays."""
-    x = check_x(model, x, name)
+    x = check_x(model, x, name, explained=False)
     y = {key: np.asarray(value) for key, value in y.items()} if isinstance(y, dict) else y
     y = y if y is None or isinstance(y, dict) else np.asarray(y)
     named = roles(y, x, model.bare_y)
     lengths = {**{f"y[{key!r}]" if isinstance(y, dict) else "y": value for key, value in named.items()}}
     if y is not None and not isinstance(y, dict):
         lengths["y"] = y
-    if "target" in named:
-        check_x(model, named["target"], "y")
+    target, of = (named["target"], "y") if "target" in named else (x, name)
+    check_x(model, target, of)
     if model.conditional:
         check_condition(model, named.get("condition"), len(x))
     if sample_weight is not None:

@@ -169,3 +169,17 @@ def test_infinite_values_are_refused(model, x):
     bad[0, 0] = np.inf
     with pytest.raises(InputError, match="infinite"):
         model.reconstruct(bad)
+
+
+def test_noise_may_leave_the_range_that_the_likelihood_explains(digits):
+    model = keras_ae.create("denoising_ae", (8, 8, 1), 3, corruption="gaussian", seed=0)
+    model.compile("adam")
+    clean = digits[0][:16]
+    noisy = clean + np.float32(1.5)
+    assert np.isfinite(model.fit(noisy, clean, verbose=0).history["loss"]).all()
+    assert np.isfinite(model.reconstruct(noisy)).all()
+    for data in ({"x": noisy}, {"x": clean, "y": noisy}):
+        with pytest.raises(keras_ae.InputError, match=r"values from 1.5 to 2.5"):
+            model.fit(**data, verbose=0)
+    with pytest.raises(keras_ae.InputError, match=r"values from 1.5 to 2.5"):
+        keras_ae.create("ae", (8, 8, 1), 3).reconstruct(noisy)

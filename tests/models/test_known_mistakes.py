@@ -87,7 +87,7 @@ def posterior_of(model, batch):
 
 def test_importance_weights_average_to_the_evidence():
     """E_q[p(x, z) / q(z|x)] = p(x): upside down or with a lost term it would be anything else."""
-    model, x, exact, _ = linear_gaussian("iwae", widen=1.5, shift=0.3, samples=1)
+    model, x, exact, _ = linear_gaussian("iwae", widen=1.5, shift=0.3, samples=3)
     log_w = np.asarray(importance(model, Batch(x, x), 4000, KeyedSeed(0)), "float64")
     for draws in (log_w, bounds(model, x, 4000)):
         ratio = np.exp(draws - exact)

@@ -47,7 +47,7 @@ TABLE: dict[str, Row] = {
     "ae": Row(SMALL),
     "beta_vae": Row({**SMALL, "beta": lambda: schedules.Linear(0.5, 1.0, steps=3)}),
     "beta_vae:capacity": Row({**SMALL, "beta": 2.0, "capacity": lambda: schedules.Linear(0.0, 5.0, steps=9)}),
-    "beta_vae:free_bits": Row({**SMALL, "beta": 1.0, "free_bits": 0.5}),
+    "beta_vae:free_bits": Row({**SMALL, "beta": 1.0, "free_bits": 0.5}, STATISTIC),
     "conditional_vae": Row({**SMALL, "condition_dim": CONDITIONS}),
     "conditional_vae:learned": Row({**SMALL, "condition_dim": CONDITIONS, "learned_prior": True}),
     "contractive_ae": Row({**SMALL, "penalty": 0.01}),

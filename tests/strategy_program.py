@@ -13,6 +13,18 @@ import tensorflow as tf
 import keras_ae
 from tests.conformance.table import make, quieten, targets
 
+# Those that have something of their own: a second network input, noise, a gradient of x, a batch statistic, a critic.
+ROWS = (
+    "conditional_vae",
+    "contractive_ae",
+    "denoising_ae",
+    "iwae",
+    "kl_sparse_ae",
+    "linear_ae",
+    "vae",
+    "wae_gan",
+    "wae_mmd",
+)
 X = (np.random.default_rng(0).random((64, 8, 8, 1)) < 0.5).astype("float32")
 
 
@@ -46,11 +58,11 @@ def noise(strategy):
 
 
 def main():
-    """Trains every model on one device and on two."""
+    """Trains the models on one device and on two."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     two, one = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.OneDeviceStrategy("CPU:0")
-    results = {row: {"one": run(row, one), "two": run(row, two)} for row in keras_ae.list_models()}
+    results = {row: {"one": run(row, one), "two": run(row, two)} for row in ROWS}
     results["noise"] = noise(two)
     results["replicas"] = two.num_replicas_in_sync
     (Path(sys.argv[1]) / "results.json").write_text(json.dumps(results))

@@ -21,7 +21,9 @@ class ContractiveAE(Autoencoder):
 
     The sum is |J|_F^2, the squared norm of the encoder's Jacobian J. It is a sum over vectors v of |J^T v|^2: over the
     unit vectors exactly; or as a mean over random v of independent signs, since E[v v^T] = I makes that unbiased
-    (Hutchinson, 1990). One v costs one more backward pass through the encoder.
+    (Hutchinson, 1990). One v costs one more backward pass through the encoder. The signs of the examples are drawn
+    independently in either case, so that examples which share the statistics of a batch normalisation add their
+    gradients' squares and do not cancel each other.
 
     Args:
         penalty: lambda, in nats; a number or a schedule.
@@ -78,14 +80,17 @@ class ContractiveAE(Autoencoder):
         }
 
     def unit_vectors(self, x: Any) -> list[Any]:
-        """The unit vectors of the code, each (batch, latent_dim)."""
+        """The unit vectors of the code with a random sign for each example: latent_dim times (batch, latent_dim)."""
         (dim,) = self.latent_shape
-        return [ops.tile(row[None], (ops.shape(x)[0], 1)) for row in ops.unstack(ops.eye(dim), num=dim)]
+        return [self.fair_signs((ops.shape(x)[0], 1)) * row for row in ops.unstack(ops.eye(dim), num=dim)]
 
     def random_signs(self, x: Any) -> list[Any]:
-        """Vectors of independent fair signs, each (batch, latent_dim)."""
-        shape = (ops.shape(x)[0], *self.latent_shape)
-        return [ops.sign(backend.uniform_noise(shape, self.noise) - 0.5 + 1e-9) for _ in range(self.probes)]
+        """Vectors of independent fair signs: `probes` times (batch, latent_dim)."""
+        return [self.fair_signs((ops.shape(x)[0], *self.latent_shape)) for _ in range(self.probes)]
+
+    def fair_signs(self, shape: Any) -> Any:
+        """-1 or 1, each with probability 1/2."""
+        return ops.sign(backend.uniform_noise(shape, self.noise) - 0.5 + 1e-9)
 
 
 def _squared_norm(gradient: Any) -> Any:

@@ -67,7 +67,7 @@ class SparseAE(Autoencoder):
             if name not in known:
                 raise errors.unknown("layer of the encoder", name, known)
         hidden = {name: encoder.get_layer(name).output for name in self.penalized_layers if name != "code"}
-        self.activations = keras.Model(encoder.inputs[0], {FEATURES: encoder.output, **hidden}, name="activations")
+        self.activations = keras.Model(encoder.inputs[0], {FEATURES: encoder.outputs[0], **hidden}, name="activations")
         return encoder, decoder
 
     def finish_building(self) -> None:

@@ -83,7 +83,7 @@ class Training(keras.Model):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         if isinstance(inputs, dict):  # predict({"x": x, "condition": y})
-            inputs = self.pack((inputs["x"], {"condition": inputs["condition"]}))
+            inputs = self.pack((inputs["x"], {"condition": inputs.get("condition")}))
             return self.reconstruct_mean(inputs.x, inputs.condition)
         if not isinstance(inputs, Batch):
             return self.reconstruct_mean(inputs)

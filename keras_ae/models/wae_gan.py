@@ -63,6 +63,11 @@ class WAEGAN(Autoencoder):
         seed = self.next_seed()
         self.noise = keras.random.SeedGenerator(self.next_seed())
         self.critic = self._given_critic.pop() or networks.critic(self.latent_shape, seed=seed)
+        if not isinstance(self.critic, keras.Model) or not self.critic.built:
+            raise errors.InputError(
+                f"critic must be a built keras.Model from codes of shape {self.latent_shape} to one logit, or None. "
+                f"Received: {self.critic!r}."
+            )
         shapes = self.critic.input_shape[1:], self.critic.output_shape[1:]
         if shapes != (self.latent_shape, (1,)):
             raise errors.InputError(

@@ -39,5 +39,5 @@ def with_dropout(network: keras.Model, rates: Sequence[float], seeds: Sequence[i
         return dropouts[id(layer)](values) if id(layer) in dropouts else values
 
     inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
-    functional = keras.Model(inputs, network.output, name=network.name)
+    functional = keras.Model(inputs, network.outputs[0], name=network.name)
     return keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=call)

@@ -165,7 +165,7 @@ def test_the_target_is_what_is_explained(row, digits):
     assert pair[model.terms[0]] == pytest.approx(by_hand.mean(), rel=1e-3)
 
 
-@rows
+@models
 def test_the_seed_fixes_the_run(row, digits):
     def run(seed):
         model = make(row, seed=seed)

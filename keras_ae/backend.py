@@ -17,11 +17,12 @@ class KeyedSeed(keras.random.SeedGenerator):
 
     Args:
         key: an integer, or a scalar integer tensor.
+        draws: how many draws of the key's sequence are skipped; in a compiled loop, a function of its counter.
     """
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, key: Any, draws: Any = 0) -> None:
         self.key = ops.cast(key, SEED_DTYPE[keras.backend.backend()])
-        self.draws = 0
+        self.draws = draws
 
     def next(self, ordered: bool = True) -> Any:
         """The next seed: a vector of the key and the number of draws so far."""
@@ -53,6 +54,13 @@ def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTens
 
         return lambda *tensors: stateless([variable.value for variable in model.variables], *tensors)
     return function
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of the backend says that memory ran out."""
+    return isinstance(error, MemoryError) or any(
+        words in f"{type(error).__name__}: {error}" for words in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM when")
+    )
 
 
 def prefers_jit() -> str | bool:

@@ -172,8 +172,12 @@ def _resume_command() -> str:
 def evaluate(
     run: RunArgument,
     split: SplitOption = "test",
-    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the bound's noise.")] = 0,
+    samples: Annotated[int, typer.Option(help="K of the estimate of log p(x).")] = 100,
+    method: Annotated[str, typer.Option(help="importance, prior or ais.")] = "importance",
+    steps: Annotated[int, typer.Option(help="Temperatures of ais.")] = 500,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many examples.")] = None,
+    gap: Annotated[int, typer.Option(help="Of how many examples to find the inference gap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a model's figures on a split, beside baselines fitted on the training split.
@@ -187,9 +191,19 @@ def evaluate(
 
     folder = RunFolder(run)
     recipe = arguments.recipe(folder)
-    test, train = recipe.evaluation_data(split), recipe.evaluation_data("train")
+    test, train = recipe.evaluation_data(split)[:limit], recipe.evaluation_data("train")
     condition = recipe.condition(split)
-    report = judge(folder.load_model(), test, train, samples=samples, seed=seed, condition=condition)
+    report = judge(
+        folder.load_model(),
+        test,
+        train,
+        samples=samples,
+        seed=seed,
+        condition=None if condition is None else condition[:limit],
+        method=method,
+        steps=steps,
+        gap_examples=gap,
+    )
     if as_json:
         print(json.dumps({"model": recipe.model, "data": recipe.data, "split": split, **report.as_dict()}, indent=2))
     else:

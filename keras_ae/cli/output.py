@@ -57,7 +57,7 @@ def print_report(report: Report, model: str, data: str) -> None:
     from rich.table import Table
 
     units = "nats" if report.quantity != "cross-entropy" else "nats; grey levels: no log-probability"
-    bound = f" (bound, K={report.samples})" if report.samples else ""
+    bound = f" ({report.estimator})" if report.estimator else ""
     table = Table(title=f"{model} on {data}, {report.examples} examples; means per example", title_justify="left")
     table.add_column("model")
     table.add_column("squared error", justify="right")
@@ -72,9 +72,35 @@ def print_report(report: Report, model: str, data: str) -> None:
         table.add_row(row["name"], f"{row['squared_error']:.3f}", _number(row["log_prob"], 2), _number(bits, 3))
     console = Console(width=None if Console().is_terminal else 120)
     console.print(table)
-    if report.bound_standard_error is not None:
-        console.print(f"standard error of the bound over examples: {report.bound_standard_error:.2f} nats")
-    console.print("terms: " + ", ".join(f"{name} {value:.3f}" for name, value in report.terms.items()))
+    for line in _findings(report):
+        console.print(line, highlight=False)
+
+
+def _findings(report: Report) -> list[str]:
+    """What the table does not hold, a line each."""
+    lines = ["terms of the loss: " + ", ".join(f"{name} {value:.3f}" for name, value in report.terms.items())]
+    if report.bound is None or report.distortion is None or report.rate is None:
+        return lines
+    lines += [
+        f"standard error of log p(x) over examples {report.bound_standard_error:.2f} nats; "
+        f"effective sample size {report.effective_sample_size:.1f}",
+        f"ELBO {-report.distortion - report.rate:.3f} = -(distortion {report.distortion:.3f} + rate {report.rate:.3f})",
+    ]
+    if report.dimension_wise_kl is not None:
+        lines.append(
+            f"rate {report.rate:.3f} = mutual information {report.mutual_information:.3f} + total correlation "
+            f"{report.total_correlation:.3f} + dimension-wise KL {report.dimension_wise_kl:.3f}"
+        )
+    if report.units:
+        lines.append(f"active units: {report.active_units} of {report.units}")
+    if report.gap:
+        gap = report.gap
+        lines.append(
+            f"inference gap of {gap['examples']} examples {gap['total']:.3f} = "
+            f"approximation {gap['approximation']:.3f} + amortisation {gap['amortisation']:.3f} "
+            f"(log p(x): {gap['estimator']})"
+        )
+    return lines
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -1,7 +1,28 @@
-"""How good a model is: log-likelihood, the terms of its loss, and baselines on the same data."""
+"""How good a model is: its density, its bound and what that is made of, its inference and its codes; and baselines."""
 
+from keras_ae.evaluation.ais import Bidirectional, bidirectional
 from keras_ae.evaluation.baselines import baselines
+from keras_ae.evaluation.bound import Elbo, elbo
+from keras_ae.evaluation.codes import ActiveUnits, CollapseMonitor, active_units
+from keras_ae.evaluation.inference import InferenceGap, Posterior, inference_gap, optimise_posterior
 from keras_ae.evaluation.likelihood import LogLikelihood, log_likelihood
 from keras_ae.evaluation.report import Report, evaluate
 
-__all__ = ["LogLikelihood", "Report", "baselines", "evaluate", "log_likelihood"]
+__all__ = [
+    "ActiveUnits",
+    "Bidirectional",
+    "CollapseMonitor",
+    "Elbo",
+    "InferenceGap",
+    "LogLikelihood",
+    "Posterior",
+    "Report",
+    "active_units",
+    "baselines",
+    "bidirectional",
+    "elbo",
+    "evaluate",
+    "inference_gap",
+    "log_likelihood",
+    "optimise_posterior",
+]

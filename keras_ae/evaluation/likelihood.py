@@ -1,6 +1,7 @@
 """Estimators of log p(x)."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,9 +10,10 @@ import numpy as np
 from keras import ops
 
 from keras_ae import backend, errors
+from keras_ae.distributions import DiagonalNormal, FullNormal
+from keras_ae.evaluation import ais
+from keras_ae.evaluation.common import ROWS, check_variational, key_of
 from keras_ae.models import Batch, Variational, inputs
-
-ROWS = 8192  # codes decoded at once
 
 
 class LogLikelihood(NamedTuple):
@@ -29,13 +31,23 @@ class LogLikelihood(NamedTuple):
     effective_sample_size: np.ndarray
 
 
-def importance(model: Variational, batch: Batch, samples: int, seed: Any) -> Any:
+def importance(model: Variational, batch: Batch, samples: int, seed: Any, q: Any = None) -> Any:
     """log w = log p(x, z) - log q(z|x) with z ~ q(z|x): (samples, batch)."""
-    z, log_q = model.propose(batch, samples, seed)
+    if q is None:
+        z, log_q = model.propose(batch, samples, seed)
+    else:
+        z = q.rsample(keras.random.normal((samples, *ops.shape(q.mean)), dtype="float32", seed=seed))
+        log_q = q.log_prob(z)
     return model.log_joint(batch, z) - log_q
 
 
-METHODS: dict[str, Callable] = {"importance": importance}
+def prior(model: Variational, batch: Batch, samples: int, seed: Any, q: Any = None) -> Any:
+    """log w = log p(x|z) with z ~ p(z): (samples, batch)."""
+    return model.log_conditional(batch, model.propose_from_prior(batch, samples, seed))
+
+
+SAMPLERS: dict[str, Callable] = {"importance": importance, "prior": prior}
+METHODS = (*SAMPLERS, "ais")
 
 
 def log_likelihood(
@@ -46,22 +58,38 @@ def log_likelihood(
     seed: int = 0,
     rows: int = ROWS,
     condition: Any = None,
+    steps: int = 500,
+    proposal: DiagonalNormal | FullNormal | None = None,
 ) -> LogLikelihood:
     """log p(x) of each example by `samples` weighted samples.
 
-        log p(x) ~ log 1/K sum_k w_k,    w_k = p(x, z_k) / q(z_k|x),  z_k ~ q(z|x)
+        log p(x) ~ log 1/K sum_k w_k,    E[w_k] = p(x)
 
-    the importance-weighted bound of Burda et al. (2016, arXiv:1509.00519, eq. 8): with K = 1 the ELBO, not decreasing
-    in K in expectation, and log p(x) in the limit. Memory is flat in the number of examples and of samples.
+    Each method is unbiased for p(x), so that its logarithm is a lower bound on log p(x) in expectation, not decreasing
+    in K, and log p(x) in the limit; they differ in how wide w_k is.
+
+    - `"importance"`: w_k = p(x, z_k) / q(z_k|x), z_k ~ q(z|x): the importance-weighted bound (Burda et al., 2016,
+      arXiv:1509.00519, eq. 8), for K = 1 the ELBO.
+    - `"prior"`: w_k = p(x|z_k), z_k ~ p(z): naive Monte Carlo. Hardly any z explains x, so in more than a few
+      dimensions its effective sample size is near 1, and the value far too low.
+    - `"ais"`: annealed importance sampling from p(z) to p(z|x) through `steps` temperatures with Hamiltonian Monte
+      Carlo (Wu et al., 2017, arXiv:1611.04273); K chains an example. The slowest, and the one that does not depend on
+      the encoder. `keras_ae.evaluation.bidirectional` bounds its error.
+
+    Memory is flat in the number of examples and of samples. Where it runs out all the same, the chunk is halved, with
+    a warning.
 
     Args:
         model: a variational model.
         x: (n, *event).
-        method: `"importance"`.
+        method: `"importance"`, `"prior"` or `"ais"`.
         samples: K.
         seed: integer; the same seed gives the same estimates.
         rows: codes decoded at once, which bounds the memory.
         condition: of each example, for a conditional model: the result is then log p(x | condition).
+        steps: temperatures of `"ais"`.
+        proposal: of `"importance"`, instead of the encoder's q(z|x): a distribution of arrays with one set of
+            parameters an example, such as `optimise_posterior(model, x).distribution`.
 
     Raises:
         InputError: the model has no likelihood of x, or an argument does not fit.
@@ -72,39 +100,70 @@ def log_likelihood(
         >>> log_likelihood(model, np.ones((3, 4)), samples=5).log_prob.shape
         (3,)
     """
-    if not isinstance(model, Variational):
-        raise errors.InputError(
-            f"{type(model).__name__} is deterministic: it has a reconstruction error and no log p(x). Use a "
-            "variational model such as VAE."
-        )
+    check_variational(model, "log p(x)")
     if method not in METHODS:
         raise errors.unknown("method", method, METHODS)
     samples = errors.whole_number("samples", samples)
     rows = errors.whole_number("rows", rows)
+    steps = errors.whole_number("steps", steps)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
+    if proposal is not None and (method != "importance" or len(proposal.mean) != len(x)):
+        raise errors.InputError(
+            f"A proposal serves method='importance' and has parameters for each of the {len(x)} examples. Received: "
+            f"method={method!r}, parameters for {len(proposal.mean)}."
+        )
     arrays = [x] if condition is None else [x, condition]
+    while True:
+        try:
+            if method == "ais":
+                return summary(ais.log_weights(model, arrays, samples, steps, seed, rows))
+            return _by_chunks(model, arrays, proposal, method, samples, seed, rows)
+        except Exception as error:
+            if rows < 2 or not backend.is_out_of_memory(error):
+                raise
+            rows //= 2
+            warnings.warn(f"Memory ran out: log_likelihood goes on with rows={rows}.", ResourceWarning, stacklevel=2)
+
+
+def _by_chunks(
+    model: Variational, arrays: list[np.ndarray], proposal: Any, method: str, samples: int, seed: int, rows: int
+) -> LogLikelihood:
+    """Independent samples, a few of a few examples at a time."""
+    given = len(arrays)
+    arrays = [*arrays, *(np.asarray(values) for values in proposal or ())]
     per_call = min(samples, max(rows // 64, 1))
-    size = min(len(x), max(rows // per_call, 1))
+    size = min(len(arrays[0]), max(rows // per_call, 1))
 
     def weights_for(count: int) -> Callable:
-        def log_weights(seed: Any, x: Any, condition: Any = None) -> Any:
+        def log_weights(seed: Any, *values: Any) -> Any:
+            x, condition = (*values[:given], None)[:2]
             batch = model.pack((x,))._replace(condition=condition)
-            return METHODS[method](model, batch, count, backend.KeyedSeed(seed))
+            q = type(proposal)(*values[given:]) if proposal else None
+            return SAMPLERS[method](model, batch, count, backend.KeyedSeed(seed), q)
 
-        rows = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]
-        return model.compiled_once(f"{method}_{count}", log_weights, keras.KerasTensor((), "int32"), *rows)
+        signature = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]
+        name = f"{method}_{type(proposal).__name__}_{count}"
+        return model.compiled_once(name, log_weights, keras.KerasTensor((), "int32"), *signature)
 
     functions = {count: weights_for(count) for count in {per_call, samples % per_call} - {0}}
     counts = [per_call] * (samples // per_call) + [samples % per_call] * (samples % per_call > 0)
-    totals = [_Total(len(x[start : start + size])) for start in range(0, len(x), size)]
-    for part, (start, total) in enumerate(zip(range(0, len(x), size), totals, strict=True)):
+    results = []
+    for part, start in enumerate(range(0, len(arrays[0]), size)):
         values = [ops.cast(array[start : start + size], "float32") for array in arrays]
+        total = _Total(len(values[0]))
         for chunk, count in enumerate(counts):
-            key = np.random.SeedSequence((seed, part, chunk)).generate_state(1)[0] >> 1
-            total.add(ops.convert_to_numpy(functions[count](ops.convert_to_tensor(int(key), "int32"), *values)))
-    results = [total.result(samples) for total in totals]
+            key = ops.convert_to_tensor(key_of(seed, part, chunk), "int32")
+            total.add(ops.convert_to_numpy(functions[count](key, *values)))
+        results.append(total.result(samples))
     return LogLikelihood(*(np.concatenate(values) for values in zip(*results, strict=True)))
+
+
+def summary(log_w: np.ndarray) -> LogLikelihood:
+    """The estimates that log-weights, (samples, examples), give."""
+    total = _Total(log_w.shape[1])
+    total.add(log_w)
+    return total.result(len(log_w))
 
 
 class _Total:

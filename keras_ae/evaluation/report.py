@@ -9,6 +9,10 @@ import numpy as np
 from keras_ae import models
 from keras_ae.distributions import likelihoods
 from keras_ae.evaluation.baselines import baselines
+from keras_ae.evaluation.bound import elbo
+from keras_ae.evaluation.codes import active_units
+from keras_ae.evaluation.common import check_variational
+from keras_ae.evaluation.inference import inference_gap
 from keras_ae.evaluation.likelihood import log_likelihood
 
 
@@ -22,9 +26,16 @@ class Report:
         squared_error: of the reconstruction, summed over the values of an example.
         quantity: what the log-likelihood figures are: a log-probability (discrete data and likelihood), a log-density,
             or a cross-entropy bound (a Bernoulli on grey levels). Figures of different kinds are not comparable.
-        bound: the importance-weighted bound on log p(x) in nats, or None for a deterministic model.
+        bound: the estimate of log p(x) in nats, or None for a deterministic model (so all further figures of the code).
         bound_standard_error: of `bound`, over examples.
-        samples: K of the bound.
+        estimator: how `bound` was estimated.
+        effective_sample_size: of the estimate, mean over examples; near 1 the bound is loose.
+        distortion, rate: the two terms of the negative ELBO: E_q[-log p(x|z)] and KL(q(z|x) || p(z)), in nats.
+        mutual_information, total_correlation, dimension_wise_kl: the three parts of `rate`, see `elbo`; None where
+            p(z) depends on the condition.
+        active_units: dimensions of the code that are used, see `active_units`, of `units`.
+        gap: total, approximation and amortisation gap in nats of the first `gap_examples`, with the estimator of
+            log p(x); see `inference_gap`.
         dimensions: D, values of an example.
         bits_per_dimension: -bound / (D log 2) for a log-probability, else None.
         baselines: the same figures of PCA and of the independent model.
@@ -36,7 +47,16 @@ class Report:
     quantity: str
     bound: float | None = None
     bound_standard_error: float | None = None
-    samples: int | None = None
+    estimator: str | None = None
+    effective_sample_size: float | None = None
+    distortion: float | None = None
+    rate: float | None = None
+    mutual_information: float | None = None
+    total_correlation: float | None = None
+    dimension_wise_kl: float | None = None
+    active_units: int | None = None
+    units: int | None = None
+    gap: dict[str, Any] | None = None
     dimensions: int = 0
     bits_per_dimension: float | None = None
     baselines: list[dict[str, Any]] = field(default_factory=list)
@@ -70,6 +90,9 @@ def evaluate(
     samples: int = 100,
     seed: int = 0,
     condition: Any = None,
+    method: str = "importance",
+    steps: int = 500,
+    gap_examples: int = 0,
 ) -> Report:
     """Every figure of a model on test data, with baselines fitted on training data.
 
@@ -77,9 +100,11 @@ def evaluate(
         model: a compiled model.
         test: (n, *event), what is judged.
         train: (m, *event), what the baselines are fitted on; None for no baselines.
-        samples: K of the importance-weighted bound.
-        seed: integer of the bound's noise.
+        samples: K of the estimate of log p(x).
+        seed: integer of its noise.
         condition: of each test example, for a conditional model.
+        method, steps: of the estimate, see `log_likelihood`.
+        gap_examples: of how many of the first examples the inference gap is found; 0 for none.
 
     Example:
         >>> import keras_ae
@@ -93,10 +118,36 @@ def evaluate(
     error = np.square(model.reconstruct(test, condition=condition) - test).reshape(len(test), -1).sum(axis=1).mean()
     report = Report(len(test), terms, float(error), quantity(model.likelihood, test), dimensions=test[0].size)
     if isinstance(model, models.Variational):
-        log_prob = log_likelihood(model, test, samples=samples, seed=seed, condition=condition).log_prob
-        report.bound, report.samples = float(log_prob.mean()), samples
-        report.bound_standard_error = float(log_prob.std() / math.sqrt(len(log_prob)))
+        found = log_likelihood(model, test, method, samples, seed, condition=condition, steps=steps)
+        report.bound = float(found.log_prob.mean())
+        report.estimator = f"{method}, K={samples}" + (f", {steps} temperatures" if method == "ais" else "")
+        report.bound_standard_error = float(found.log_prob.std() / math.sqrt(len(test)))
+        report.effective_sample_size = float(found.effective_sample_size.mean())
         report.bits_per_dimension = report.bits(report.bound)
+        _describe_codes(report, model, test, seed, condition)
+        if gap_examples:
+            report.gap = _gap(model, test, gap_examples, seed, condition)
+    elif gap_examples or method != "importance":
+        check_variational(model, "log p(x)")
     if train is not None:
         report.baselines = baselines(train, test, math.prod(model.latent_shape), model.likelihood)
     return report
+
+
+def _describe_codes(report: Report, model: models.Variational, x: np.ndarray, seed: int, condition: Any) -> None:
+    """Fills in the terms of the bound and the use of the code."""
+    terms = elbo(model, x, seed=seed, condition=condition)
+    report.distortion, report.rate = float(terms.distortion.mean()), float(terms.rate.mean())
+    if terms.dimension_wise_kl is not None:
+        report.mutual_information, report.total_correlation = terms.mutual_information, terms.total_correlation
+        report.dimension_wise_kl = float(terms.dimension_wise_kl.sum())
+    if len(x) > 1:
+        units = active_units(model, x, condition)
+        report.active_units, report.units = units.number, len(units.active)
+
+
+def _gap(model: models.Variational, x: np.ndarray, n: int, seed: int, condition: Any) -> dict[str, Any]:
+    """Averages of the inference gap."""
+    found = inference_gap(model, x[:n], seed=seed, condition=None if condition is None else condition[:n])
+    parts = {name: float(getattr(found, name).mean()) for name in ("total", "approximation", "amortisation")}
+    return {"examples": len(found.elbo), "estimator": found.estimator, **parts}

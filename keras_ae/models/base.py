@@ -273,12 +273,23 @@ class Variational(Autoencoder):
 
     def log_joint(self, batch: Batch, z: Any, training: bool = False) -> Any:
         """log p(target, z) in nats: (samples, batch, *latent) -> (samples, batch)."""
+        return self.log_conditional(batch, z, training) + self.prior_given(batch.condition).log_prob(z)
+
+    def log_conditional(self, batch: Batch, z: Any, training: bool = False) -> Any:
+        """log p(target | z) in nats: (samples, batch, *latent) -> (samples, batch)."""
         samples, examples = ops.shape(z)[0], ops.shape(z)[1]
         condition = None if batch.condition is None else ops.tile(batch.condition, (samples, 1))
         params = self.decode_params(ops.reshape(z, (-1, *self.latent_shape)), training, condition)
         params = ops.reshape(params, (samples, examples, *self.likelihood.param_shape(self.event_shape)))
-        log_prob = self.likelihood.log_prob(batch.target, params, batch.mask)
-        return log_prob + self.prior_given(batch.condition).log_prob(z)
+        return self.likelihood.log_prob(batch.target, params, batch.mask)
+
+    def propose_from_prior(self, batch: Batch, samples: int, seed: Any) -> Any:
+        """`samples` codes of p(z) (of p(z | condition) where that is learned) for each example:
+        (samples, batch, *latent)."""
+        examples = ops.shape(batch.x)[0]
+        condition = None if batch.condition is None else ops.tile(batch.condition, (samples, 1))
+        codes = self.draw_codes(samples * examples, seed, condition)
+        return ops.reshape(codes, (samples, examples, *self.latent_shape))
 
     def score(self, batch: Batch, seed: Any, samples: int) -> Any:
         z, log_q = self.propose(batch, samples, seed)

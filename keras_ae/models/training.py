@@ -230,8 +230,9 @@ class Training(keras.Model):
         inputs.check_first_batch(self, x, name)
         return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}, None
 
-    def over_batches(self, method: str, x: Any, batch_size: int, condition: Any = None) -> np.ndarray:
-        """A method of one tensor (and a condition) applied to arrays, compiled, in batches."""
+    def over_batches(self, method: str, x: Any, batch_size: int, condition: Any = None) -> Any:
+        """A method of one tensor (and a condition) applied to arrays, compiled, in batches; an array, or whatever
+        structure of arrays the method gives."""
         errors.whole_number("batch_size", batch_size)
         function, arrays = getattr(self, method), [x]
         if condition is not None:
@@ -242,7 +243,7 @@ class Training(keras.Model):
             compiled(*(ops.cast(array[start : start + batch_size], "float32") for array in arrays))
             for start in range(0, len(x), batch_size)
         ]
-        return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+        return tree.map_structure(lambda *values: np.concatenate([*map(ops.convert_to_numpy, values)]), *parts)
 
     def compiled_once(self, key: str, function: Callable, *signature: keras.KerasTensor) -> Callable:
         """`backend.compiled(self, function, *signature)`, kept under `key` for the next time."""

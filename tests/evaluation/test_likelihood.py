@@ -1,4 +1,4 @@
-"""The importance-weighted bound against the exact log p(x) of linear models."""
+"""Estimators of log p(x) against the exact log p(x) of linear models."""
 
 import numpy as np
 import pytest
@@ -6,41 +6,11 @@ from scipy import stats
 
 import keras_ae
 from keras_ae.backend import KeyedSeed
-from keras_ae.distributions.likelihoods import Normal
-from keras_ae.evaluation import log_likelihood
+from keras_ae.distributions import DiagonalNormal
+from keras_ae.evaluation import ais, bidirectional, likelihood, log_likelihood
 from keras_ae.evaluation.likelihood import _Total, importance
 from keras_ae.models import Batch
-
-VALUES, VARIANCE = 12, 0.5
-
-
-def linear_vae(latent_dim, widen=1.0, shift=0.0, kl="analytic"):
-    """A linear Gaussian model and its exact log p(x).
-
-    p(x|z) = N(W z + b, s2 I), so p(x) = N(b, W W^T + s2 I) and p(z|x) = N(M W^T (x - b) / s2, M) with
-    M = (I + W^T W / s2)^-1. q(z|x) has that mean plus `shift` and `widen` times that covariance.
-    """
-    rng = np.random.default_rng(latent_dim)
-    w, b = rng.normal(size=(VALUES, latent_dim)) / np.sqrt(latent_dim), rng.normal(size=VALUES)
-    options = {"network_options": {"hidden": ()}, "posterior": "full", "likelihood": Normal(VARIANCE), "kl": kl}
-    model = keras_ae.create("vae", (VALUES,), latent_dim, seed=0, **options)
-    model.compile("adam")
-    covariance = np.linalg.inv(np.eye(latent_dim) + w.T @ w / VARIANCE)
-    to_mean = covariance @ w.T / VARIANCE
-    factor = np.linalg.cholesky(widen * covariance)
-    log_var = 2 * np.log(np.diag(factor))
-    log_var = log_var / np.sqrt(1 - (log_var / 20) ** 2)  # undoes the bound
-    for head, kernel, bias in (
-        (model.output_head, w.T, b),
-        (model.mean_head, to_mean.T, shift - to_mean @ b),
-        (model.log_var_head, np.zeros((VALUES, latent_dim)), log_var),
-        (model.lower_head, 0, factor[np.tril_indices(latent_dim, -1)]),
-    ):
-        head.kernel.assign(np.broadcast_to(kernel, head.kernel.shape))
-        head.bias.assign(bias)
-    exact = stats.multivariate_normal(b, w @ w.T + VARIANCE * np.eye(VALUES))
-    x = exact.rvs(size=30, random_state=1).astype("float32")
-    return model, x, exact.logpdf(x)
+from tests.evaluation.linear import VARIANCE, linear_vae
 
 
 @pytest.mark.parametrize("latent_dim", [2, 20])
@@ -175,3 +145,134 @@ def test_running_sums_are_those_of_all_weights(rng):
     np.testing.assert_allclose(found.effective_sample_size, w.sum(axis=0) ** 2 / np.square(w).sum(axis=0), rtol=1e-9)
     by_delta_method = w.std(axis=0, ddof=1) / np.sqrt(30) / w.mean(axis=0)
     np.testing.assert_allclose(found.standard_error, by_delta_method, rtol=1e-9)
+
+
+METHODS = {
+    "prior": {"method": "prior", "samples": 4000},
+    "importance": {"samples": 2000},
+    "ais": {"method": "ais", "samples": 8, "steps": 100},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("latent_dim", [2, 50])
+def test_every_estimator_meets_the_exact_value(latent_dim, method):
+    """With noise so large that even codes of the prior explain x in 50 dimensions."""
+    model, x, exact = linear_vae(latent_dim, widen=1.1, values=60, n=8, variance=20.0)
+    found = log_likelihood(model, x, **METHODS[method])
+    assert (np.abs(found.log_prob - exact) < 5 * found.standard_error).all()
+    assert (found.standard_error < 0.3).all() and (found.standard_error > 0).all()
+    assert (found.effective_sample_size <= METHODS[method]["samples"] * (1 + 1e-6)).all()
+    assert abs((found.log_prob - exact).mean()) < 0.15
+
+
+def test_the_prior_is_honest_where_it_fails():
+    model, x, exact = linear_vae(50, values=60, n=8)
+    found = log_likelihood(model, x, "prior", samples=500)
+    assert (found.effective_sample_size < 20).all()
+    assert (found.log_prob < exact - 5).all()
+
+
+def test_annealing_approaches_the_exact_value_and_knows_its_error():
+    """Where x says much of z: more temperatures lose less, and bidirectional Monte Carlo encloses the truth."""
+    model, x, exact = linear_vae(50, values=60, n=4)
+    few, many = (log_likelihood(model, x, "ais", samples=8, steps=steps).log_prob for steps in (10, 200))
+    assert few.mean() < many.mean() < exact.mean() + 0.5
+    assert abs(many.mean() - exact.mean()) < 1.5
+    short, long = (bidirectional(model, 8, samples=8, steps=steps) for steps in (10, 200))
+    assert 0 < long.gap < short.gap
+    assert long.gap < 3
+
+
+def test_bidirectional_bounds_enclose_the_exact_value_of_simulated_examples(monkeypatch):
+    model, _, _ = linear_vae(2, n=1)
+    seen = []
+    tune = ais.Annealer.tune
+    monkeypatch.setattr(
+        ais.Annealer, "tune", lambda self, arrays, key: seen.append(arrays[0]) or tune(self, arrays, key)
+    )
+    found = bidirectional(model, 30, samples=8, steps=100)
+    w, b = np.asarray(model.output_head.kernel, "float64").T, np.asarray(model.output_head.bias, "float64")
+    exact = stats.multivariate_normal(b, w @ w.T + VARIANCE * np.eye(12)).logpdf(np.concatenate(seen))
+    assert found.lower.mean() - 0.05 < exact.mean() < found.upper.mean() + 0.05
+    np.testing.assert_allclose(found.lower, exact, atol=1)
+    np.testing.assert_allclose(found.upper, exact, atol=1)
+    assert found.gap == pytest.approx((found.upper - found.lower).mean())
+
+
+def test_a_transition_leaves_its_distribution_invariant(rng):
+    """Of p(z) p(x|z)^beta, which is normal: many chains that start there stay there."""
+    beta, chains = 0.3, 4000
+    model, x, _ = linear_vae(2, n=1)
+    w, b = np.asarray(model.output_head.kernel, "float64").T, np.asarray(model.output_head.bias, "float64")
+    covariance = np.linalg.inv(np.eye(2) + beta * w.T @ w / VARIANCE)
+    mean = covariance @ w.T @ (x[0] - b) * beta / VARIANCE
+    z = rng.multivariate_normal(mean, covariance, size=(chains, 1)).astype("float32")
+    batch, first, accepted = Batch(x, x), z, []
+    for i in range(3):
+        z, accept = ais.transition(model, batch, z, beta, np.array([0.4], "float32"), KeyedSeed(i))
+        accepted.append(np.mean(accept))
+    z = np.asarray(z)[:, 0]
+    assert min(accepted) > 0.3 and max(accepted) < 1
+    assert np.abs(z - first[:, 0]).max() > 0.5
+    assert (np.abs(z.mean(axis=0) - mean) < 4 * np.sqrt(np.diag(covariance) / chains)).all()
+    np.testing.assert_allclose(np.cov(z.T), covariance, atol=0.1 * np.sqrt(np.linalg.det(covariance)))
+
+
+def test_schedules():
+    betas = ais.sigmoid_schedule(10)
+    assert betas[0] == 0 and betas[-1] == 1 and (np.diff(betas) > 0).all()
+    np.testing.assert_allclose(betas + betas[::-1], 1)
+    flat = ais.refined(betas, np.ones(10), 4)
+    np.testing.assert_allclose(flat, [0, 0.25, 0.5, 0.75, 1])
+    wide = ais.refined(np.array([0, 0.5, 1.0]), np.array([3.0, 1.0]), 4)  # three quarters of the path before 0.5
+    np.testing.assert_allclose(wide, [0, 1 / 6, 2 / 6, 0.5, 1])
+
+
+def test_a_proposal_replaces_the_posterior():
+    """The exact posterior where the encoder's is bad; and the prior, which is the method of that name."""
+    model, x, exact = linear_vae(2, widen=3.0, shift=1.0)
+    good, _, _ = linear_vae(2)
+    q = good.over_batches("posterior", x, 1024)
+    np.testing.assert_allclose(log_likelihood(model, x, samples=2, proposal=q).log_prob, exact, atol=1e-3)
+    zeros = np.zeros((len(x), 2), "float32")
+    model, x, _ = linear_vae(2, variance=20.0)
+    by_prior = log_likelihood(model, x, "prior", samples=2000)
+    by_proposal = log_likelihood(model, x, samples=2000, proposal=DiagonalNormal(zeros, zeros))
+    np.testing.assert_allclose(by_proposal.log_prob, by_prior.log_prob, atol=0.1)
+    with pytest.raises(keras_ae.InputError, match=r"each of the 30 examples.*parameters for 4"):
+        log_likelihood(model, x, proposal=DiagonalNormal(zeros[:4], zeros[:4]))
+    with pytest.raises(keras_ae.InputError, match="method='prior'"):
+        log_likelihood(model, x, "prior", proposal=DiagonalNormal(zeros, zeros))
+
+
+def test_it_shrinks_the_chunk_where_memory_runs_out(monkeypatch):
+    model, x, _ = linear_vae(2)
+    expected, by_chunks, tried = log_likelihood(model, x, samples=5, rows=16), likelihood._by_chunks, []
+
+    def small_memory(model, arrays, proposal, method, samples, seed, rows):
+        tried.append(rows)
+        if rows > 16:
+            raise MemoryError("cannot allocate")
+        return by_chunks(model, arrays, proposal, method, samples, seed, rows)
+
+    monkeypatch.setattr(likelihood, "_by_chunks", small_memory)
+    with pytest.warns(ResourceWarning, match="Memory ran out: log_likelihood goes on with rows="):
+        found = log_likelihood(model, x, samples=5, rows=64)
+    assert tried == [64, 32, 16]
+    np.testing.assert_array_equal(found.log_prob, expected.log_prob)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_learned_prior(method, rng):
+    """Of the condition: each estimator samples and weighs by p(z|y)."""
+    model = keras_ae.create(
+        "conditional_vae", (6,), 2, seed=0, condition_dim=3, learned_prior=True, network_options={"hidden": (8,)}
+    )
+    model.prior_mean_head.kernel.assign(rng.normal(size=(3, 2)))
+    model.prior_log_var_head.kernel.assign(rng.normal(size=(3, 2)))
+    x, y = rng.integers(0, 2, (6, 6)).astype("float32"), np.arange(6) % 3
+    options = METHODS[method] | ({"steps": 50} if method == "ais" else {})
+    reference = log_likelihood(model, x, samples=5000, seed=7, condition=y)
+    found = log_likelihood(model, x, condition=y, **options)
+    assert (np.abs(found.log_prob - reference.log_prob) < 5 * np.hypot(found.standard_error, 0.02)).all()

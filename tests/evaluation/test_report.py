@@ -69,7 +69,7 @@ def test_the_report_says_what_its_figures_are(digits, likelihood, scale, quantit
     model.compile("adam")
     report = evaluate(model, test, train, samples=10)
     assert report.quantity == quantity
-    assert report.examples == 20 and report.samples == 10 and report.dimensions == 64
+    assert report.examples == 20 and report.estimator == "importance, K=10" and report.dimensions == 64
     assert report.terms["loss"] == pytest.approx(report.terms["reconstruction"] + report.terms["kl"], rel=1e-5)
     error = np.square(model.reconstruct(test) - test).sum() / 20
     assert report.squared_error == pytest.approx(error, rel=1e-5)
@@ -89,5 +89,5 @@ def test_a_deterministic_model_has_no_bound(name, digits):
     model = keras_ae.create(name, (8, 8, 1), 2, seed=0)
     model.compile("adam")
     report = evaluate(model, digits[1][:20])
-    assert report.bound is report.bits_per_dimension is report.samples is None
+    assert report.bound is report.bits_per_dimension is report.estimator is report.rate is report.active_units is None
     assert report.baselines == []

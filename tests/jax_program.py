@@ -75,6 +75,20 @@ def report(row, folder):
     return found
 
 
+def estimates(folder):
+    """Every estimator of log p(x) and the gap, on a few examples."""
+    evaluation, x = keras_ae.evaluation, np.load(folder / "vae.npz")["x"][:8]
+    model = keras_ae.load_model(folder / "vae.keras")
+    by = {
+        "importance": evaluation.log_likelihood(model, x, samples=500),
+        "prior": evaluation.log_likelihood(model, x, "prior", samples=2000),
+        "ais": evaluation.log_likelihood(model, x, "ais", samples=8, steps=50),
+    }
+    gap = evaluation.inference_gap(model, x, steps=50, samples=50)
+    found = {name: [float(value.mean()) for value in estimate[:2]] for name, estimate in by.items()}
+    return found | {"elbo": float(gap.elbo.mean()), "amortisation": float(gap.amortisation.min())}
+
+
 def many_steps_change_nothing(folder):
     """Whether several steps a call give the same weights as one."""
     found = []
@@ -90,6 +104,7 @@ def main():
     folder = Path(sys.argv[1])
     assert keras.backend.backend() == "jax"
     results = {row: report(row, folder) for row in ON_JAX}
+    results["estimates"] = estimates(folder)
     results["many_steps"] = many_steps_change_nothing(folder)
     model = keras_ae.load_model(folder / "vae.keras")
     results["exported"] = str(keras_ae.export(model, folder / "exported"))

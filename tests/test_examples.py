@@ -20,6 +20,7 @@ TINY = {  # example -> its arguments
     "hinton": "--data digits --epochs 1",
     "identity_task": "--epochs 1 --seeds 1",
     "missing_inputs": "--data digits --epochs 1",
+    "per_example_inference": "--epochs 1 --steps 2 --test-steps 3 --samples 5",
     "pca_and_deep": "--data digits --epochs 1",
     "pretraining": "--data digits --epochs 1 --seeds 1 --steps 10",
     "sparsity": "--data digits --epochs 1",

@@ -76,6 +76,15 @@ def test_likelihood_and_samples(row, results):
         assert one == pytest.approx(elbo, rel=0.02)
 
 
+def test_estimators_agree(results):
+    found = results["estimates"]
+    reference, _ = found["importance"]
+    for name in ("prior", "ais"):
+        value, error = found[name]
+        assert value == pytest.approx(reference, abs=4 * error)
+    assert found["elbo"] < reference + 0.1 and found["amortisation"] >= 0
+
+
 @on_jax
 def test_a_file_from_jax_is_the_same_model_on_tensorflow(row, folder):
     model = keras_ae.load_model(folder / f"{row}.keras")

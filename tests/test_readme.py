@@ -48,6 +48,13 @@ def test_the_snippets_run(tmp_path, monkeypatch):
     assert names["code"].shape == (2, 8)
 
 
+def test_the_guide_to_the_evaluation_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "evaluation.md").read_text(), flags=re.DOTALL)
+    names: dict = {}
+    exec(code.replace("epochs=20", "epochs=2").replace("steps=100", "steps=5"), names)
+    assert names["units"].number > 0 and names["gap"].total.shape == (len(names["test"]),)
+
+
 def test_every_model_is_in_the_table():
     for name in keras_ae.list_models():
         assert f"| [`{name}`](docs/models/{name}.md) |" in README

@@ -109,10 +109,19 @@ def train(
     image_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH for a folder of images.")] = None,
     batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 128,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
-    validation: Annotated[float, typer.Option(help="Fraction held out and evaluated after each epoch.")] = 0.0,
+    schedule: Annotated[str, typer.Option(help="Of the learning rate: constant or cosine (to zero).")] = "constant",
+    validation: Annotated[
+        str, typer.Option(help="Fraction held out and evaluated after each epoch, or the name of a split.")
+    ] = "0",
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without a lower validation loss that end it; keeps the best epoch.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
     option: Annotated[
         list[str] | None, typer.Option("--set", help="Argument of the model, such as posterior=full; repeatable.")
+    ] = None,
+    network_option: Annotated[
+        list[str] | None, typer.Option("--net", help="Argument of the network, such as activation=tanh; repeatable.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs to RUN/logs.")] = False,
@@ -142,9 +151,12 @@ def train(
         image_size=arguments.integers("image-size", image_size, "x"),
         batch_size=batch_size,
         learning_rate=learning_rate,
-        validation=validation,
+        schedule=schedule,
+        validation=arguments.number_or_name(validation),
+        patience=patience,
         seed=seed,
         options=arguments.assignments(option or []),
+        network_options=arguments.assignments(network_option or []),
     )
     if tensorboard and not importlib.util.find_spec("tensorboard"):
         raise InputError("--tensorboard needs the package tensorboard: pip install 'keras-ae[tensorboard]'.")
@@ -160,7 +172,7 @@ def train(
 
         draw(folder)
     last = ", ".join(f"{name} {value:.4g}" for name, value in folder.history()[-1].items() if name != "epoch")
-    print(f"{folder.path}: {epochs} epochs, {last}")
+    print(f"{folder.path}: {len(folder.history())} epochs, {last}")
 
 
 def _resume_command() -> str:
@@ -208,6 +220,56 @@ def evaluate(
         print(json.dumps({"model": recipe.model, "data": recipe.data, "split": split, **report.as_dict()}, indent=2))
     else:
         output.print_report(report, recipe.model, f"{recipe.data} {split}")
+
+
+@app.command()
+def latent_dim(
+    model: Annotated[str, typer.Argument(help="A name that `keras-ae list` prints.")],
+    data: Annotated[str, typer.Option(help="Data set, or a .npy, .npz, .csv or a folder of images.")] = "digits",
+    sizes: Annotated[str, typer.Option(help="Dimensions of the code, such as 2,4,8.")] = "1,2,4,8,16,32",
+    epochs: Annotated[int, typer.Option(help="Passes over the training split, for each model.")] = 20,
+    seeds: Annotated[int, typer.Option(help="Trainings for each size.")] = 1,
+    binarize: Annotated[str | None, typer.Option(help="threshold or fixed.")] = None,
+    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound.")] = 100,
+    validation: Annotated[float, typer.Option(help="Fraction of the training split that judges.")] = 0.2,
+    out: Annotated[Path | None, typer.Option(help="Folder; runs/latent-dim-MODEL-DATA if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how many dimensions a code needs: train models of several sizes, draw the curve, find its knee.
+
+    The same command once more goes on where it was interrupted.
+
+    Example: keras-ae latent-dim vae --data digits --sizes 1,2,4,8,16 --seeds 3
+    """
+    _import_keras()
+    from dataclasses import replace
+
+    from keras_ae import plots
+    from keras_ae.cli import arguments
+    from keras_ae.errors import whole_number
+    from keras_ae.evaluation import choose_latent_dim
+    from keras_ae.models import files
+    from keras_ae.zoo.recipe import Recipe
+
+    recipe = Recipe(model=model, data=data, epochs=epochs, binarize=binarize, validation=validation)
+    dataset, x = recipe.load("train"), recipe.evaluation_data("train")
+    start = len(x) - recipe.held_out(dataset)
+    folder = out or Path("runs") / f"latent-dim-{model}-{Path(data).stem}"
+    choice = choose_latent_dim(
+        lambda size, seed: replace(recipe, latent_dim=size, seed=seed).build(dataset),
+        x[:start],
+        x[start:],
+        arguments.integers("sizes", sizes, ",") or (),
+        epochs,
+        recipe.batch_size,
+        range(whole_number("seeds", seeds)),
+        samples,
+        folder,
+        verbose=1 if sys.stdout.isatty() else 0,
+    )
+    files.write_text(folder / "choice.json", json.dumps(choice.as_dict(), indent=2) + "\n")
+    plots.save(choice.plot(), folder / "choice.png")
+    print(json.dumps(choice.as_dict(), indent=2) if as_json else f"{choice}\n{folder / 'choice.png'}")
 
 
 @app.command()

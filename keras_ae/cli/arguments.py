@@ -24,6 +24,18 @@ def integers(name: str, text: str | None, separator: str) -> tuple[int, ...] | N
     return tuple(map(int, parts))
 
 
+def number_or_name(text: str) -> float | str:
+    """A number where the text is one.
+
+    >>> number_or_name("0.1"), number_or_name("validation")
+    (0.1, 'validation')
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def assignments(texts: list[str]) -> dict[str, Any]:
     """Python values of NAME=VALUE; what is no Python value is a string.
 
@@ -34,7 +46,7 @@ def assignments(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise errors.InputError(f"--set takes NAME=VALUE, such as posterior=full. Received: {text!r}.")
+            raise errors.InputError(f"--set and --net take NAME=VALUE, such as posterior=full. Received: {text!r}.")
         try:
             found[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):

@@ -5,6 +5,7 @@ from keras_ae.evaluation.baselines import baselines
 from keras_ae.evaluation.bound import Elbo, elbo
 from keras_ae.evaluation.codes import ActiveUnits, CollapseMonitor, active_units
 from keras_ae.evaluation.inference import InferenceGap, Posterior, inference_gap, optimise_posterior
+from keras_ae.evaluation.latent_dim import LatentDimChoice, SizeResult, choose_latent_dim, find_knee
 from keras_ae.evaluation.likelihood import LogLikelihood, log_likelihood
 from keras_ae.evaluation.report import Report, evaluate
 
@@ -14,14 +15,18 @@ __all__ = [
     "CollapseMonitor",
     "Elbo",
     "InferenceGap",
+    "LatentDimChoice",
     "LogLikelihood",
     "Posterior",
     "Report",
+    "SizeResult",
     "active_units",
     "baselines",
     "bidirectional",
+    "choose_latent_dim",
     "elbo",
     "evaluate",
+    "find_knee",
     "inference_gap",
     "log_likelihood",
     "optimise_posterior",

@@ -41,7 +41,7 @@ def optimise_posterior(
     x: Any,
     steps: int = 300,
     family: Literal["diagonal", "full"] = "diagonal",
-    start: Literal["encoder", "prior"] = "encoder",
+    start: Literal["encoder", "prior"] | DiagonalNormal | FullNormal = "encoder",
     samples: int = 4,
     learning_rate: float = 0.05,
     seed: int = 0,
@@ -61,7 +61,7 @@ def optimise_posterior(
         x: (n, *event).
         steps: of Adam.
         family: `"diagonal"` or `"full"` covariance S.
-        start: `"encoder"`, its q(z|x), or `"prior"`, N(0, I).
+        start: `"encoder"`, its q(z|x); `"prior"`, N(0, I); or the distribution that an earlier call found.
         samples: codes per example and step.
         learning_rate: at the first step.
         seed: integer of the noise.
@@ -81,7 +81,7 @@ def optimise_posterior(
     check_variational(model, "posterior")
     if family not in FAMILIES:
         raise errors.unknown("family", family, FAMILIES)
-    if start not in STARTS:
+    if isinstance(start, str) and start not in STARTS:
         raise errors.unknown("start", start, STARTS)
     if family == "full" and len(model.latent_shape) != 1:
         raise errors.InputError(f"family='full' needs an integer latent_dim. Received: {model.latent_dim!r}.")
@@ -91,6 +91,10 @@ def optimise_posterior(
     size = max(errors.whole_number("rows", rows) // samples, 1)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
+    if not isinstance(start, str) and tuple(start.mean.shape) != (len(x), *model.latent_shape):
+        raise errors.InputError(
+            f"start must have means of shape {(len(x), *model.latent_shape)}. Received: {tuple(start.mean.shape)}."
+        )
     arrays = [x] if condition is None else [x, condition]
 
     def optimise(key: Any, params: Any, x: Any, condition: Any = None) -> tuple[Any, Any]:
@@ -132,13 +136,13 @@ def _distribution(params: Any, latent_shape: tuple[int, ...], family: str) -> Di
     return FullNormal.from_parameters(mean, bound(log_var), params[:, 2 * dim :])
 
 
-def _start(model: Variational, x: np.ndarray, condition: Any, family: str, start: str) -> np.ndarray:
+def _start(model: Variational, x: np.ndarray, condition: Any, family: str, start: Any) -> np.ndarray:
     """The parameters that the optimisation begins with."""
     dim = int(np.prod(model.latent_shape))
     below = np.zeros((len(x), dim * (dim - 1) // 2 if family == "full" else 0), "float32")
-    if start == "prior":
+    if isinstance(start, str) and start == "prior":
         return np.concatenate([np.zeros((len(x), 2 * dim), "float32"), below], axis=1)
-    q = model.over_batches("posterior", x, 1024, condition)
+    q = model.over_batches("posterior", x, 1024, condition) if isinstance(start, str) else start
     mean, variance = q.mean.reshape(len(x), -1), q.variance() if isinstance(q, FullNormal) else np.exp(q.log_var)
     if isinstance(q, FullNormal) and family == "full":
         variance = np.square(np.diagonal(q.scale_tril, axis1=1, axis2=2))

@@ -28,6 +28,7 @@ class Report:
             or a cross-entropy bound (a Bernoulli on grey levels). Figures of different kinds are not comparable.
         bound: the estimate of log p(x) in nats, or None for a deterministic model (so all further figures of the code).
         bound_standard_error: of `bound`, over examples.
+        samples: K of the estimate.
         estimator: how `bound` was estimated.
         effective_sample_size: of the estimate, mean over examples; near 1 the bound is loose.
         distortion, rate: the two terms of the negative ELBO: E_q[-log p(x|z)] and KL(q(z|x) || p(z)), in nats.
@@ -47,6 +48,7 @@ class Report:
     quantity: str
     bound: float | None = None
     bound_standard_error: float | None = None
+    samples: int | None = None
     estimator: str | None = None
     effective_sample_size: float | None = None
     distortion: float | None = None
@@ -119,7 +121,7 @@ def evaluate(
     report = Report(len(test), terms, float(error), quantity(model.likelihood, test), dimensions=test[0].size)
     if isinstance(model, models.Variational):
         found = log_likelihood(model, test, method, samples, seed, condition=condition, steps=steps)
-        report.bound = float(found.log_prob.mean())
+        report.bound, report.samples = float(found.log_prob.mean()), samples
         report.estimator = f"{method}, K={samples}" + (f", {steps} temperatures" if method == "ais" else "")
         report.bound_standard_error = float(found.log_prob.std() / math.sqrt(len(test)))
         report.effective_sample_size = float(found.effective_sample_size.mean())

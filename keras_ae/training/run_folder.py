@@ -3,8 +3,9 @@
 import csv
 import fcntl
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,14 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         files.write_text(self._config_file, json.dumps(config, indent=2) + "\n")
 
-    def check_resumable(self, recipe: dict[str, Any]) -> None:
-        """Raises InputError unless the run was started with the same recipe; only `epochs` may differ."""
+    def check_resumable(self, recipe: dict[str, Any], fixed: Sequence[str] = ()) -> None:
+        """Raises InputError unless the run was started with the same recipe; only `epochs` may differ, if it is not
+        among those that are `fixed`."""
         stored = self.config.get("recipe", {})
         different = [
             f"{key}: {stored.get(key)!r} in the folder, {value!r} now"
             for key, value in recipe.items()
-            if key != "epochs" and stored.get(key) != value
+            if (key != "epochs" or key in fixed) and stored.get(key) != value
         ]
         if different:
             raise errors.InputError(f"{self.path} is a run with other settings ({'; '.join(different)}).")
@@ -170,3 +172,38 @@ class Recorder(keras.callbacks.Callback):
             self.folder.save_snapshot(epochs_done, self.model.reconstruct(self.images, condition=self.condition))
         self.folder.save_checkpoint(self.model, epochs_done)
         self.epochs_done = epochs_done
+
+
+class Best(keras.callbacks.Callback):
+    """Keeps the model of the epoch with the lowest validation loss, and ends the training when that is long ago.
+
+    It goes before the `Recorder`: an epoch that is in the history has left its model, if it was the best.
+
+    Args:
+        folder: of the run; the model is its `best.keras`.
+        patience: epochs without a lower loss after which the training ends.
+    """
+
+    def __init__(self, folder: RunFolder, patience: int) -> None:
+        super().__init__()
+        self.folder, self.patience = folder, patience
+        self.file = folder.path / "best.keras"
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        earlier = [row["val_loss"] for row in self.folder.history(epoch)]
+        losses = [*earlier, float((logs or {})["val_loss"])]
+        if losses[-1] < min(earlier, default=math.inf):
+            files.save_model(self.model, self.file)
+        if self._is_over(losses):
+            self.model.stop_training = True
+
+    def is_over(self) -> bool:
+        """Whether the run's history has reached its end."""
+        return self._is_over([row["val_loss"] for row in self.folder.history()])
+
+    def _is_over(self, losses: list[float]) -> bool:
+        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self.patience
+
+    def model_of_best_epoch(self) -> Autoencoder:
+        """The model that was kept."""
+        return files.load_model(self.file)

@@ -15,7 +15,7 @@ from keras_ae.data import Dataset, load
 from keras_ae.distributions import likelihoods
 from keras_ae.optimizers import Adam
 from keras_ae.pipeline import Batches
-from keras_ae.training import Recorder, RunFolder
+from keras_ae.training import Best, Recorder, RunFolder
 from keras_ae.zoo.registry import create, model_class
 
 PACKAGES = ("keras-ae", "keras", "tensorflow", "jax", "numpy")
@@ -25,6 +25,7 @@ LIKELIHOODS = {
     "normal-learned": lambda: likelihoods.Normal("learned"),
     "normal-per-value": lambda: likelihoods.Normal("per_value"),
 }
+SCHEDULES = ("constant", "cosine")
 EXAMPLES_SHOWN = 10
 
 
@@ -39,14 +40,20 @@ class Recipe:
         epochs: passes over the training split.
         network: `"dense"`, `"conv"` or `"dcgan"`.
         hidden: units of the dense network's hidden layers; None for its default.
+        network_options: further arguments of the network.
         likelihood: `"auto"` (by the data), `"bernoulli"`, `"normal"`, `"normal-learned"`, `"normal-per-value"` or
             `"categorical"`.
         binarize: None, `"threshold"`, `"fixed"` or `"dynamic"`.
         levels: whether pixels stay whole numbers, for a categorical likelihood.
         image_size: (height, width) of a folder of images.
         batch_size: examples per step.
-        learning_rate: of Adam.
-        validation: fraction of the training split that is held out and evaluated after each epoch.
+        learning_rate: of Adam, at its first step.
+        schedule: `"constant"`, or `"cosine"`: the learning rate falls to zero over all epochs (Loshchilov and Hutter,
+            2017, arXiv:1608.03983, eq. 5).
+        validation: fraction of the training split that is held out and evaluated after each epoch, or the name of a
+            split of the data for that.
+        patience: the training ends after so many epochs without a lower validation loss, and the model is that of its
+            best epoch; None for neither.
         seed: of weights, noise and order.
         options: further arguments of the model's class.
     """
@@ -63,9 +70,12 @@ class Recipe:
     image_size: Sequence[int] | None = None
     batch_size: int = 128
     learning_rate: float = 1e-3
-    validation: float = 0.0
+    schedule: str = "constant"
+    validation: float | str = 0.0
+    patience: int | None = None
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
+    network_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         model_class(self.model)
@@ -73,8 +83,16 @@ class Recipe:
             errors.whole_number(name, getattr(self, name))
         if not self.learning_rate > 0:
             raise errors.InputError(f"learning_rate must be positive. Received: {self.learning_rate!r}.")
-        if not 0 <= self.validation < 1:
-            raise errors.InputError(f"validation must be a fraction in [0, 1). Received: {self.validation!r}.")
+        if self.schedule not in SCHEDULES:
+            raise errors.unknown("schedule", self.schedule, SCHEDULES)
+        if not isinstance(self.validation, str) and not 0 <= self.validation < 1:
+            raise errors.InputError(
+                f"validation must be a fraction in [0, 1) or the name of a split. Received: {self.validation!r}."
+            )
+        if self.patience is not None:
+            errors.whole_number("patience", self.patience)
+            if not self.validation:
+                raise errors.InputError("patience needs a validation loss: set validation, such as 0.1.")
 
     def load(self, split: str) -> Dataset:
         """A split of the data, as this recipe wants its pixels."""
@@ -98,7 +116,9 @@ class Recipe:
             if dataset.num_classes is None:
                 raise errors.InputError(f"{self.model} is conditioned on labels, which {self.data!r} does not have.")
             options["condition_dim"] = dataset.num_classes
-        network_options = {"hidden": tuple(self.hidden)} if self.hidden is not None else None
+        network_options = dict(self.network_options)
+        if self.hidden is not None:
+            network_options["hidden"] = tuple(self.hidden)
         model = create(
             self.model,
             dataset.shape,
@@ -108,8 +128,14 @@ class Recipe:
             seed=self.seed,
             **options,
         )
-        model.compile(Adam(self.learning_rate))
+        steps = self.epochs * -(-(len(dataset) - self.held_out(dataset)) // self.batch_size)
+        cosine = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
+        model.compile(Adam(cosine if self.schedule == "cosine" else self.learning_rate))
         return model
+
+    def held_out(self, dataset: Dataset) -> int:
+        """How many examples of the training split are for validation."""
+        return 0 if isinstance(self.validation, str) else int(len(dataset) * self.validation)
 
     def _likelihood(self, dataset: Dataset) -> likelihoods.Likelihood:
         name = self.likelihood
@@ -161,9 +187,11 @@ def train(
         TrainingDivergedError: a term became infinite or not a number; the last checkpoint is still good.
     """
     if resume:
-        folder.check_resumable(_plain(recipe))
+        folder.check_resumable(_plain(recipe), fixed=("epochs",) if recipe.schedule == "cosine" else ())
     dataset = recipe.load("train")
-    model, epochs_done = recipe.build(dataset), 0  # before anything is written: its mistakes leave nothing behind
+    # Before anything is written: mistakes leave nothing behind.
+    validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None
+    model, epochs_done = recipe.build(dataset), 0
     with folder.locked():
         if resume:
             if folder.config["data"]["sha256"] != fingerprint(dataset.x):
@@ -172,27 +200,51 @@ def train(
             model = checkpoint or model
         else:
             folder.start(run_config(recipe, dataset))
-        if epochs_done < recipe.epochs:
+        best = Best(folder, recipe.patience) if recipe.patience else None
+        if epochs_done < recipe.epochs and not (best and best.is_over()):
             shown = recipe.evaluation_data("test")[:EXAMPLES_SHOWN]
             condition = recipe.condition("test")
             recorder = Recorder(folder, shown, recipe.epochs, None if condition is None else condition[: len(shown)])
-            _fit(model, recipe, dataset, epochs_done, verbose, [recorder, *callbacks])
+            _fit(
+                model,
+                recipe,
+                dataset,
+                validation,
+                epochs_done,
+                verbose,
+                [*([best] if best else []), recorder, *callbacks],
+            )
+        if best:
+            model = best.model_of_best_epoch()
         models.files.save_model(model, folder.model_file)
     return model
 
 
 def _fit(
-    model: models.Autoencoder, recipe: Recipe, dataset: Dataset, epochs_done: int, verbose: int, callbacks: list
+    model: models.Autoencoder,
+    recipe: Recipe,
+    dataset: Dataset,
+    validation: Dataset | None,
+    epochs_done: int,
+    verbose: int,
+    callbacks: list,
 ) -> None:
-    held_out = int(len(dataset) * recipe.validation)
-    arrays = (dataset.x,) if model.bare_y is None or dataset.y is None else (dataset.x, dataset.y)
-    training, validation = ([a[: len(a) - held_out] for a in arrays], [a[len(a) - held_out :] for a in arrays])
+    held_out = recipe.held_out(dataset)
+    training = [a[: len(a) - held_out] for a in _arrays(model, dataset)]
+    judged = [a[len(a) - held_out :] for a in _arrays(model, dataset)] if held_out else None
+    if validation is not None:
+        judged = _arrays(model, validation)
     batches: dict[str, Any] = {"batch_size": recipe.batch_size, "seed": recipe.seed, "transform": dataset.transform}
     model.fit(
         Batches(tuple(training), shuffle=True, **batches),
-        validation_data=Batches(tuple(validation), **batches) if held_out else None,
+        validation_data=Batches(tuple(judged), **batches) if judged else None,
         initial_epoch=epochs_done,
         epochs=recipe.epochs,
         callbacks=callbacks,
         verbose=verbose,
     )
+
+
+def _arrays(model: models.Autoencoder, dataset: Dataset) -> list[np.ndarray]:
+    """x, and y for a model that has a use for it."""
+    return [dataset.x] if model.bare_y is None or dataset.y is None else [dataset.x, dataset.y]

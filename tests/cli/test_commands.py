@@ -65,6 +65,32 @@ def test_evaluate(command, vae_run):
     assert [row["name"] for row in report["baselines"]] == ["PCA, 2 dimensions", "independent Bernoulli"]
     table = command("evaluate", vae_run, "--samples", "20")
     assert f"{report['bound']:.2f}" in table and f"{report['squared_error']:.3f}" in table
+    parts = report["mutual_information"] + report["total_correlation"] + report["dimension_wise_kl"]
+    assert parts == pytest.approx(report["rate"], rel=1e-4)
+    assert f"active units: {report['active_units']} of 2" in table and f"rate {report['rate']:.3f} = " in table
+
+
+def test_evaluate_by_annealing_with_the_gap(command, vae_run):
+    options = ["--method", "ais", "--samples", "4", "--steps", "20", "--limit", "12", "--gap", "8"]
+    report = json.loads(command("evaluate", vae_run, *options, "--json"))
+    assert report["estimator"] == "ais, K=4, 20 temperatures" and report["examples"] == 12
+    gap = report["gap"]
+    assert gap["examples"] == 8 and gap["total"] == pytest.approx(gap["approximation"] + gap["amortisation"])
+    assert "inference gap of 8 examples" in command("evaluate", vae_run, *options)
+    assert "Unknown method: 'aiss'" in command("evaluate", vae_run, "--method", "aiss", code=2)
+
+
+def test_latent_dim(command, tmp_path):
+    options = ["--sizes", "1,2,3", "--epochs", "1", "--binarize", "threshold", "--samples", "5", "--out", tmp_path]
+    table = command("latent-dim", "vae", *options)
+    assert "size" in table and str(tmp_path / "choice.png") in table
+    again = json.loads(command("latent-dim", "vae", *options, "--json"))
+    assert again == json.loads((tmp_path / "choice.json").read_text())
+    assert [row["size"] for row in again["rows"]] == [1, 2, 3]
+    with Image.open(tmp_path / "choice.png") as picture:
+        assert picture.size[0] > 300
+    assert "epochs_each" in command("latent-dim", "vae", *[*options[:3], "2", *options[4:]], code=2)
+    assert "validation is empty" in command("latent-dim", "vae", "--validation", "0", "--out", tmp_path / "x", code=2)
 
 
 def test_arrays_and_pictures(command, vae_run, tmp_path):

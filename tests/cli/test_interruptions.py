@@ -136,3 +136,65 @@ def test_divergence_names_epoch_and_term_and_keeps_no_broken_checkpoint(tmp_path
     with pytest.raises(TrainingDivergedError, match=r"epoch 1: .*(kl|reconstruction).* no longer finite"):
         train(tmp_path / "run", 3, learning_rate=1e30)
     assert RunFolder(tmp_path / "run").checkpoints() == {}
+
+
+@pytest.fixture(scope="module")
+def best_run(tmp_path_factory):
+    """A training at a rate so high that its validation loss soon stops falling."""
+    path = tmp_path_factory.mktemp("best")
+    settings = {"model": "ae", "validation": 0.2, "patience": 3, "learning_rate": 0.2, "schedule": "cosine"}
+    return path, settings, train(path, 40, **settings)
+
+
+def test_the_model_is_that_of_the_best_epoch(best_run):
+    path, settings, model = best_run
+    losses = [row["val_loss"] for row in RunFolder(path).history()]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 4 < 40
+    x = recipes.Recipe(**{**RECIPE, **settings, "epochs": 40}).load("train").x
+    assert model.evaluate(x[len(x) - len(x) // 5 :], verbose=0)[0] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_a_stopped_run_of_best_epochs_ends_like_one_that_was_not(best_run, tmp_path):
+    path, settings, straight = best_run
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    recipe = recipes.Recipe(**{**RECIPE, **settings, "epochs": 40})
+    with pytest.raises(KeyboardInterrupt):
+        recipes.train(recipe, RunFolder(tmp_path / "run"), callbacks=[Stop()])
+    resumed = recipes.train(recipe, RunFolder(tmp_path / "run"), resume=True)
+    assert_equal_models(resumed, straight)
+    assert RunFolder(tmp_path / "run").history() == RunFolder(path).history()
+    again = recipes.train(recipe, RunFolder(tmp_path / "run"), resume=True)  # it is over: nothing is trained
+    assert_equal_models(again, straight)
+    assert len(RunFolder(tmp_path / "run").history()) == len(RunFolder(path).history())
+    with pytest.raises(InputError, match="epochs: 40 in the folder, 50 now"):
+        train(tmp_path / "run", 50, resume=True, **settings)
+
+
+def test_the_cosine_ends_at_zero(tmp_path):
+    model = train(tmp_path, 3, schedule="cosine", validation=0.1)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
+    half = train(tmp_path / "half", 2, schedule="constant")
+    assert float(half.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"schedule": "cosin"}, "'cosin'.*'cosine'"),
+        ({"patience": 2}, "patience needs a validation loss"),
+        ({"patience": 0, "validation": 0.1}, "patience must be"),
+        ({"validation": 1.5}, "validation must be"),
+        ({"validation": "validaton"}, "validaton"),
+        ({"network_options": {"activaton": "tanh"}}, "activaton"),
+    ],
+)
+def test_settings_that_cannot_be(settings, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        train(tmp_path / "run", 1, **settings)
+    assert not (tmp_path / "run").exists()

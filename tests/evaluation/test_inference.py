@@ -74,6 +74,17 @@ def test_the_gap_of_another_family():
     assert gap.approximation.mean() == pytest.approx(loss_of_diagonal(model), abs=0.1)
 
 
+@pytest.mark.parametrize("family", ["diagonal", "full"])
+def test_it_goes_on_from_what_it_found(family):
+    model, x, _ = linear_vae(3, shift=1.0)
+    first = optimise_posterior(model, x, steps=30, family=family)
+    second = optimise_posterior(model, x, steps=1, family=family, start=first.distribution, learning_rate=1e-9)
+    for found, expected in zip(second.distribution, first.distribution, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(keras_ae.InputError, match=r"shape \(30, 3\).*\(4, 3\)"):
+        optimise_posterior(model, x, start=type(first.distribution)(*(value[:4] for value in first.distribution)))
+
+
 def test_chunks_and_conditions(rng):
     options = {"condition_dim": 3, "network_options": {"hidden": (8,)}, "seed": 0, "learned_prior": True}
     model = keras_ae.create("conditional_vae", (6,), 2, **options)

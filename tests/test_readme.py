@@ -52,6 +52,7 @@ def test_the_guide_to_the_evaluation_runs():
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "evaluation.md").read_text(), flags=re.DOTALL)
     names: dict = {}
     exec(code.replace("epochs=20", "epochs=2").replace("steps=100", "steps=5"), names)
+    assert names["probes"][1].score > names["probes"][0].score > 0.2 and 0 < names["quality"].precision <= 1
     assert names["units"].number > 0 and names["gap"].total.shape == (len(names["test"]),)
 
 

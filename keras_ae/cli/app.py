@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -64,6 +65,7 @@ def _import_keras() -> None:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where many functions are compiled
 
 
 @app.command("list")
@@ -189,6 +191,8 @@ def evaluate(
     steps: Annotated[int, typer.Option(help="Temperatures of ais.")] = 500,
     limit: Annotated[int | None, typer.Option(help="Only the first so many examples.")] = None,
     gap: Annotated[int, typer.Option(help="Of how many examples to find the inference gap.")] = 0,
+    probe: Annotated[bool, typer.Option("--probe", help="Predict the labels from the codes.")] = False,
+    quality: Annotated[bool, typer.Option("--quality", help="Compare samples with the split (digits).")] = False,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -204,6 +208,12 @@ def evaluate(
     folder = RunFolder(run)
     recipe = arguments.recipe(folder)
     test, train = recipe.evaluation_data(split)[:limit], recipe.evaluation_data("train")
+    labels = None
+    if probe:
+        train_y, test_y = recipe.load("train").y, recipe.load(split).y
+        if train_y is None or test_y is None:
+            raise InputError(f"--probe needs labels, which {recipe.data!r} does not have.")
+        labels = train_y, test_y[:limit]
     condition = recipe.condition(split)
     report = judge(
         folder.load_model(),
@@ -215,6 +225,8 @@ def evaluate(
         method=method,
         steps=steps,
         gap_examples=gap,
+        labels=labels,
+        with_samples=quality,
     )
     if as_json:
         print(json.dumps({"model": recipe.model, "data": recipe.data, "split": split, **report.as_dict()}, indent=2))

@@ -79,6 +79,13 @@ def print_report(report: Report, model: str, data: str) -> None:
 def _findings(report: Report) -> list[str]:
     """What the table does not hold, a line each."""
     lines = ["terms of the loss: " + ", ".join(f"{name} {value:.3f}" for name, value in report.terms.items())]
+    for row in report.probes:
+        lines.append(f"{row['kind']} probe, {row['labels']} labels: accuracy {row['score']:.3f}")
+    if report.sample_quality:
+        found = report.sample_quality
+        names = ("precision", "recall", "density", "coverage", "frechet_distance")
+        figures = ", ".join(f"{name.replace('_', ' ')} {found[name]:.3f}" for name in names)
+        lines.append(f"samples in the feature space {found['feature_space']} (not Inception's): {figures}")
     if report.bound is None or report.distortion is None or report.rate is None:
         return lines
     lines += [

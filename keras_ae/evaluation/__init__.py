@@ -7,6 +7,8 @@ from keras_ae.evaluation.codes import ActiveUnits, CollapseMonitor, active_units
 from keras_ae.evaluation.inference import InferenceGap, Posterior, inference_gap, optimise_posterior
 from keras_ae.evaluation.latent_dim import LatentDimChoice, SizeResult, choose_latent_dim, find_knee
 from keras_ae.evaluation.likelihood import LogLikelihood, log_likelihood
+from keras_ae.evaluation.probes import ProbeResult, probe, probe_codes
+from keras_ae.evaluation.quality import SampleQuality, digit_features, frechet_distance, sample_quality
 from keras_ae.evaluation.report import Report, evaluate
 
 __all__ = [
@@ -18,16 +20,23 @@ __all__ = [
     "LatentDimChoice",
     "LogLikelihood",
     "Posterior",
+    "ProbeResult",
     "Report",
+    "SampleQuality",
     "SizeResult",
     "active_units",
     "baselines",
     "bidirectional",
     "choose_latent_dim",
+    "digit_features",
     "elbo",
     "evaluate",
     "find_knee",
+    "frechet_distance",
     "inference_gap",
     "log_likelihood",
     "optimise_posterior",
+    "probe",
+    "probe_codes",
+    "sample_quality",
 ]

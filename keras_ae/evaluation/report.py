@@ -14,6 +14,8 @@ from keras_ae.evaluation.codes import active_units
 from keras_ae.evaluation.common import check_variational
 from keras_ae.evaluation.inference import inference_gap
 from keras_ae.evaluation.likelihood import log_likelihood
+from keras_ae.evaluation.probes import KINDS, LABELS, probe_codes
+from keras_ae.evaluation.quality import sample_quality
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Report:
         active_units: dimensions of the code that are used, see `active_units`, of `units`.
         gap: total, approximation and amortisation gap in nats of the first `gap_examples`, with the estimator of
             log p(x); see `inference_gap`.
+        probes: of the codes, see `probe`: kind, number of training labels, accuracy and its standard error.
+        sample_quality: of as many samples as there are examples, see `sample_quality`.
         dimensions: D, values of an example.
         bits_per_dimension: -bound / (D log 2) for a log-probability, else None.
         baselines: the same figures of PCA and of the independent model.
@@ -59,6 +63,8 @@ class Report:
     active_units: int | None = None
     units: int | None = None
     gap: dict[str, Any] | None = None
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    sample_quality: dict[str, Any] | None = None
     dimensions: int = 0
     bits_per_dimension: float | None = None
     baselines: list[dict[str, Any]] = field(default_factory=list)
@@ -95,6 +101,8 @@ def evaluate(
     method: str = "importance",
     steps: int = 500,
     gap_examples: int = 0,
+    labels: tuple[np.ndarray, np.ndarray] | None = None,
+    with_samples: bool = False,
 ) -> Report:
     """Every figure of a model on test data, with baselines fitted on training data.
 
@@ -107,6 +115,8 @@ def evaluate(
         condition: of each test example, for a conditional model.
         method, steps: of the estimate, see `log_likelihood`.
         gap_examples: of how many of the first examples the inference gap is found; 0 for none.
+        labels: of train and test, for probes of the codes of a model without condition; None for no probes.
+        with_samples: whether samples of the model are compared with `test`, in the features of digits.
 
     Example:
         >>> import keras_ae
@@ -131,6 +141,11 @@ def evaluate(
             report.gap = _gap(model, test, gap_examples, seed, condition)
     elif gap_examples or method != "importance":
         check_variational(model, "log p(x)")
+    if train is not None and labels is not None and not model.conditional:
+        report.probes = _probes(model, (train, labels[0]), (test, labels[1]), seed)
+    if with_samples:
+        new = model.sample(len(test), seed=seed, condition=condition)
+        report.sample_quality = sample_quality(test, new, seed=seed)._asdict()
     if train is not None:
         report.baselines = baselines(train, test, math.prod(model.latent_shape), model.likelihood)
     return report
@@ -153,3 +168,14 @@ def _gap(model: models.Variational, x: np.ndarray, n: int, seed: int, condition:
     found = inference_gap(model, x[:n], seed=seed, condition=None if condition is None else condition[:n])
     parts = {name: float(getattr(found, name).mean()) for name in ("total", "approximation", "amortisation")}
     return {"examples": len(found.elbo), "estimator": found.estimator, **parts}
+
+
+def _probes(model: models.Autoencoder, train: tuple, test: tuple, seed: int) -> list[dict[str, Any]]:
+    """Both kinds of probes, with as many labels as there are."""
+    counts = [count for count in LABELS if count is None or count < len(train[1])]
+    codes = [model.encode(x) for x, _ in (train, test)]
+    return [
+        {"kind": kind, **result._asdict()}
+        for kind in KINDS
+        for result in probe_codes(codes[0], train[1], codes[1], test[1], counts, kind, seed)
+    ]

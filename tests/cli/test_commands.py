@@ -80,6 +80,16 @@ def test_evaluate_by_annealing_with_the_gap(command, vae_run):
     assert "Unknown method: 'aiss'" in command("evaluate", vae_run, "--method", "aiss", code=2)
 
 
+def test_evaluate_with_probes(command, vae_run, tmp_path):
+    report = json.loads(command("evaluate", vae_run, "--samples", "5", "--probe", "--limit", "200", "--json"))
+    assert [(row["kind"], row["labels"]) for row in report["probes"]] == [
+        (kind, count) for kind in ("linear", "knn") for count in (100, 1000, 1437)
+    ]
+    assert all(0.1 < row["score"] < 1 for row in report["probes"])
+    assert "linear probe, 100 labels: accuracy" in command("evaluate", vae_run, "--samples", "5", "--probe")
+    assert "28x28x1" in command("evaluate", vae_run, "--samples", "5", "--quality", code=2)
+
+
 def test_latent_dim(command, tmp_path):
     options = ["--sizes", "1,2,3", "--epochs", "1", "--binarize", "threshold", "--samples", "5", "--out", tmp_path]
     table = command("latent-dim", "vae", *options)

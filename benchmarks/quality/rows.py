@@ -1,0 +1,50 @@
+"""What is trained: one row of the table each, as arguments of `keras_ae.zoo.recipe.Recipe`.
+
+`published` is what papers report for such a model on such data, log p(x) in nats with their estimator.
+"""
+
+from typing import Any
+
+STATIC: dict[str, Any] = {"data": "binarized_mnist", "validation": "validation"}
+DYNAMIC: dict[str, Any] = {"data": "mnist", "binarize": "dynamic", "validation": 1 / 6}
+# Two hidden layers of 200 tanh units and 50 latent dimensions (Burda et al., 2016, arXiv:1509.00519, sec. 5).
+STANDARD: dict[str, Any] = {
+    "latent_dim": 50,
+    "hidden": [200, 200],
+    "network_options": {"activation": "tanh"},
+    "batch_size": 100,
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+}
+WIDE: dict[str, Any] = {**STANDARD, "hidden": [500, 500]}
+CONV: dict[str, Any] = {
+    "latent_dim": 32,
+    "network": "conv",
+    "network_options": {"filters": [32, 64], "units": 256},
+    "batch_size": 100,
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+}
+BURDA = "Burda et al., 2016"
+PYTHAE = "Pythae's reproduction (Chadebec et al., 2022)"
+
+ROWS: dict[str, dict[str, Any]] = {
+    "vae-static": {
+        "recipe": {"model": "vae", "epochs": 300, **STATIC, **STANDARD},
+        "published": f"-88.71 ({BURDA}), -89.78 ({PYTHAE})",
+    },
+    "iwae5-static": {
+        "recipe": {"model": "iwae", "epochs": 200, "options": {"samples": 5}, **STATIC, **STANDARD},
+        "published": "",
+    },
+    "iwae50-static": {
+        "recipe": {"model": "iwae", "epochs": 200, "options": {"samples": 50}, **STATIC, **STANDARD},
+        "published": f"-87.10 ({BURDA}), -86.82 ({PYTHAE})",
+    },
+    "wide-static": {"recipe": {"model": "vae", "epochs": 200, **STATIC, **WIDE}, "published": ""},
+    "conv-static": {"recipe": {"model": "vae", "epochs": 100, **STATIC, **CONV}, "published": ""},
+    "vae-dynamic": {
+        "recipe": {"model": "vae", "epochs": 300, **DYNAMIC, **STANDARD},
+        "published": f"-86.76 ({BURDA})",
+    },
+}

@@ -123,7 +123,7 @@ def log_likelihood(
             if rows < 2 or not backend.is_out_of_memory(error):
                 raise
             rows //= 2
-            warnings.warn(f"Memory ran out: log_likelihood goes on with rows={rows}.", ResourceWarning, stacklevel=2)
+            warnings.warn(f"Memory ran out: log_likelihood goes on with rows={rows}.", RuntimeWarning, stacklevel=2)
 
 
 def _by_chunks(

@@ -257,7 +257,7 @@ def test_it_shrinks_the_chunk_where_memory_runs_out(monkeypatch):
         return by_chunks(model, arrays, proposal, method, samples, seed, rows)
 
     monkeypatch.setattr(likelihood, "_by_chunks", small_memory)
-    with pytest.warns(ResourceWarning, match="Memory ran out: log_likelihood goes on with rows="):
+    with pytest.warns(RuntimeWarning, match="Memory ran out: log_likelihood goes on with rows="):
         found = log_likelihood(model, x, samples=5, rows=64)
     assert tried == [64, 32, 16]
     np.testing.assert_array_equal(found.log_prob, expected.log_prob)

@@ -6,6 +6,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
+import tensorflow as tf
+
+from keras_ae.models import training
+
+# What a small model costs is the making of its graph. Optimising it takes longer than running it; many steps a call
+# take twice as long to trace as one, so tests that are about them ask for them.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+training.STEPS_PER_EXECUTION = 1
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from keras_ae.distributions import likelihoods
 from tests.conformance.table import (
     CONDITIONS,
     LATENT,
+    MANY_STEPS,
     MODELS,
     batch_of,
     classes,
@@ -52,7 +53,8 @@ for folder in sys.argv[1:]:
     np.savez(folder + "/found.npz", **found)
 """
 RESUME = """
-import sys, numpy as np, keras_ae
+import sys, numpy as np, tensorflow as tf, keras_ae
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as in the tests: bits depend on it
 model = keras_ae.load_model(sys.argv[1])
 model.fit(np.load(sys.argv[2]), epochs=3, initial_epoch=1, verbose=0)
 np.savez(sys.argv[3], *[weight.numpy() for weight in model.weights])
@@ -87,13 +89,14 @@ def test_a_file_gives_the_same_model(row, digits, tmp_path):
     assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)  # the noise of both goes on as one
 
 
-@rows
+@models
 def test_a_resumed_run_ends_like_one_that_was_not_stopped(row, digits, tmp_path):
+    """Many steps a call, as users train."""
     x = digits[0][:80]
-    straight = make(row)
+    straight = make(row, steps_per_execution=MANY_STEPS)
     y = targets(straight, x)
     straight.fit(x, y, epochs=3, verbose=0)
-    stopped = make(row)
+    stopped = make(row, steps_per_execution=MANY_STEPS)
     stopped.fit(x, y, epochs=1, verbose=0)
     resumed = reload(stopped, tmp_path)
     resumed.fit(x, y, epochs=3, initial_epoch=1, verbose=0)
@@ -103,7 +106,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(row, digits, tmp_path)
 
 def test_a_run_resumes_in_another_process(digits, tmp_path):
     x = digits[0][:80]
-    straight, stopped = make("vae"), make("vae")
+    straight, stopped = (make("vae", steps_per_execution=MANY_STEPS) for _ in range(2))
     straight.fit(x, epochs=3, verbose=0)
     stopped.fit(x, epochs=1, verbose=0)
     stopped.save(tmp_path / "model.keras")

@@ -11,7 +11,7 @@ DYNAMIC: dict[str, Any] = {"data": "mnist", "binarize": "dynamic", "validation":
 STANDARD: dict[str, Any] = {
     "latent_dim": 50,
     "hidden": [200, 200],
-    "network_options": {"activation": "tanh"},
+    "network_options": {"activation": "tanh", "input_dropout": 0.1},
     "batch_size": 100,
     "learning_rate": 1e-3,
     "schedule": "cosine",

@@ -9,7 +9,6 @@ importance samples. Results go to results.csv, a line a seed, and as means and s
 import argparse
 import csv
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
@@ -52,28 +51,12 @@ Written by [run.py](run.py) from [results.csv](results.csv); settings in [rows.p
 """
 
 
-class Clock(keras.callbacks.Callback):
-    """Keeps the seconds of each epoch in the run folder, across interruptions."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__()
-        self.file = file
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        with open(self.file, "a") as file:
-            file.write(f"{time.perf_counter() - self.start}\n")
-
-
 def measure(row: str, seed: int, samples: int, epochs: int | None) -> dict[str, Any]:
     """Trains (on) and evaluates one model."""
     settings = ROWS[row]["recipe"] | {"seed": seed} | ({"epochs": epochs} if epochs else {})
     recipe = recipes.Recipe(**{"patience": settings["epochs"], **settings})
     folder = RunFolder(Path("runs/quality") / f"{row}-{seed}-{recipe.epochs}")
-    clock = folder.path / "seconds.txt"
-    model = recipes.train(recipe, folder, resume=(folder.path / "config.json").exists(), callbacks=[Clock(clock)])
+    model = recipes.train(recipe, folder, resume=(folder.path / "config.json").exists())
     history = folder.history()
     best = min(history, key=lambda epoch: epoch["val_loss"])
     test = recipe.evaluation_data("test")
@@ -92,7 +75,7 @@ def measure(row: str, seed: int, samples: int, epochs: int | None) -> dict[str, 
         "val_loss": round(best["val_loss"], 3),
         "best_epoch": int(best["epoch"]),
         "epochs": len(history),
-        "training_seconds": round(sum(map(float, clock.read_text().split()))),
+        "training_seconds": round(folder.seconds()),
         "samples": samples,
         "examples": len(test),
         "backend": keras.backend.backend(),

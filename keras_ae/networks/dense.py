@@ -14,6 +14,7 @@ def dense(
     latent_dim: int,
     hidden: Sequence[int] = (512, 256),
     activation: Any = "relu",
+    input_dropout: float = 0.0,
     condition_dim: int | None = None,
     seed: int | None = None,
 ) -> tuple[keras.Model, keras.Model]:
@@ -24,6 +25,8 @@ def dense(
         latent_dim: number of dimensions of the code.
         hidden: units of the encoder's hidden layers; the decoder mirrors them. Empty for linear models.
         activation: of every hidden layer.
+        input_dropout: share of the values of x that the encoder does not see in training, which keeps its posterior of
+            unseen examples from being overconfident (Shu et al., 2018, arXiv:1805.08913).
         condition_dim: size of the condition of a conditional model, given to both networks as their second input.
         seed: integer; the same seed gives the same initial weights.
 
@@ -44,7 +47,10 @@ def dense(
 
     x = keras.Input(input_shape, name="x")
     condition = common.conditions(condition_dim)
-    features = common.with_vector(keras.layers.Flatten()(x), condition)
+    values = keras.layers.Flatten()(x)
+    if input_dropout:
+        values = keras.layers.Dropout(input_dropout, seed=seed)(values)
+    features = common.with_vector(values, condition)
     for size in units:
         features = layer(size)(features)
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")

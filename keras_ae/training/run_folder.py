@@ -5,6 +5,7 @@ import fcntl
 import json
 import math
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ class RunFolder:
         self.model_file = self.path / "model.keras"
         self._config_file = self.path / "config.json"
         self._history_file = self.path / "history.csv"
+        self._seconds_file = self.path / "seconds.txt"
 
     @property
     def config(self) -> dict[str, Any]:
@@ -136,6 +138,15 @@ class RunFolder:
         lines = [",".join(rows[0]), *(",".join(map(repr, row.values())) for row in rows)]
         files.write_text(self._history_file, "\n".join(lines) + "\n")
 
+    def add_seconds(self, seconds: float) -> None:
+        """Notes how long one more epoch took."""
+        with open(self._seconds_file, "a") as file:
+            file.write(f"{seconds:.3f}\n")
+
+    def seconds(self) -> float:
+        """How long all epochs took, also those that an interruption made to be repeated."""
+        return sum(map(float, self._seconds_file.read_text().split())) if self._seconds_file.exists() else 0.0
+
     def snapshots(self) -> dict[int, np.ndarray]:
         """Epoch -> reconstructions that were kept after it; 0 -> the originals."""
         found = {int(path.stem.split("-")[1]): np.load(path) for path in self.path.glob("snapshots/epoch-*.npy")}
@@ -147,7 +158,7 @@ class RunFolder:
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes history, checkpoint and snapshots of reconstructions after each epoch.
+    """Writes history, seconds, checkpoint and snapshots of reconstructions after each epoch.
 
     Args:
         folder: where to.
@@ -164,7 +175,11 @@ class Recorder(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.folder.save_snapshot(0, self.images)
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.start = time.perf_counter()
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.folder.add_seconds(time.perf_counter() - self.start)
         epochs_done = epoch + 1
         values = {name: float(value) for name, value in (logs or {}).items()}
         self.folder.write_history([*self.folder.history(epoch), {"epoch": epochs_done, **values}])

@@ -73,3 +73,11 @@ def test_a_network_of_ones_own(rng):
     x = rng.normal(size=(8, 6, 4)).astype("float32")
     assert np.isfinite(model.fit(x, verbose=0).history["loss"]).all()
     assert model.reconstruct(x).shape == x.shape
+
+
+def test_the_encoder_misses_inputs_in_training_only():
+    encoder, _ = networks.dense((50,), 2, hidden=(3,), activation=None, input_dropout=0.5, seed=0)
+    (kernel, bias), x = encoder.layers[-1].get_weights(), np.ones((4000, 50), "float32")
+    np.testing.assert_allclose(encoder(x, training=False), x @ kernel + bias, rtol=1e-5, atol=1e-5)
+    noisy = np.asarray(encoder(x, training=True)) - bias
+    np.testing.assert_allclose(noisy.var(axis=0), np.square(kernel).sum(axis=0), rtol=0.1)  # of 0 or 2

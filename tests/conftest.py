@@ -6,14 +6,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from keras_ae.models import training
+from tests.helpers import trace_quickly
 
-# What a small model costs is the making of its graph. Optimising it takes longer than running it; many steps a call
-# take twice as long to trace as one, so tests that are about them ask for them.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-training.STEPS_PER_EXECUTION = 1
+trace_quickly()
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,18 @@ sys.meta_path.insert(0, Blocked())
 ROOT = Path(__file__).parent.parent
 
 
+def trace_quickly():
+    """What a small model costs is the making of its graph. Optimising it takes longer than running it; many steps a
+    call take twice as long to trace as one, so tests that are about them ask for them. Bits depend on both: a process
+    that is compared bit for bit calls this, too."""
+    import tensorflow as tf
+
+    from keras_ae.models import training
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    training.STEPS_PER_EXECUTION = 1
+
+
 def run(program, *arguments, block=(), **environment):
     """Runs a program, without the modules that are to be blocked."""
     program = (BLOCK.replace("{names}", repr(tuple(block))) if block else "") + program

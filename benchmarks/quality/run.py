@@ -58,7 +58,7 @@ def measure(row: str, seed: int, samples: int, epochs: int | None) -> dict[str, 
     folder = RunFolder(Path("runs/quality") / f"{row}-{seed}-{recipe.epochs}")
     model = recipes.train(recipe, folder, resume=(folder.path / "config.json").exists())
     history = folder.history()
-    best = min(history, key=lambda epoch: epoch["val_loss"])
+    best = min(history, key=lambda epoch: sum(epoch[f"val_{name}"] for name in recipe.monitor))
     test = recipe.evaluation_data("test")
     found = evaluation.log_likelihood(model, test, samples=samples, seed=seed)
     bound = evaluation.elbo(model, test, seed=seed)
@@ -71,8 +71,8 @@ def measure(row: str, seed: int, samples: int, epochs: int | None) -> dict[str, 
         "elbo": round(float(bound.elbo.mean()), 3),
         "rate": round(float(bound.rate.mean()), 3),
         "active_units": evaluation.active_units(model, test).number,
-        "train_loss": round(best["loss"], 3),
-        "val_loss": round(best["val_loss"], 3),
+        "train_loss": round(sum(best[name] for name in recipe.monitor), 3),
+        "val_loss": round(sum(best[f"val_{name}"] for name in recipe.monitor), 3),
         "best_epoch": int(best["epoch"]),
         "epochs": len(history),
         "training_seconds": round(folder.seconds()),

@@ -190,23 +190,24 @@ class Recorder(keras.callbacks.Callback):
 
 
 class Best(keras.callbacks.Callback):
-    """Keeps the model of the epoch with the lowest validation loss, and ends the training when that is long ago.
+    """Keeps the model of the epoch that was best on validation data, and ends the training when that is long ago.
 
     It goes before the `Recorder`: an epoch that is in the history has left its model, if it was the best.
 
     Args:
         folder: of the run; the model is its `best.keras`.
-        patience: epochs without a lower loss after which the training ends.
+        patience: epochs without a better one after which the training ends.
+        monitor: what is to be low on validation data: the sum of these terms.
     """
 
-    def __init__(self, folder: RunFolder, patience: int) -> None:
+    def __init__(self, folder: RunFolder, patience: int, monitor: Sequence[str] = ("loss",)) -> None:
         super().__init__()
-        self.folder, self.patience = folder, patience
+        self.folder, self.patience, self.monitor = folder, patience, monitor
         self.file = folder.path / "best.keras"
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        earlier = [row["val_loss"] for row in self.folder.history(epoch)]
-        losses = [*earlier, float((logs or {})["val_loss"])]
+        earlier = [self.monitored(row) for row in self.folder.history(epoch)]
+        losses = [*earlier, self.monitored(logs or {})]
         if losses[-1] < min(earlier, default=math.inf):
             files.save_model(self.model, self.file)
         if self._is_over(losses):
@@ -214,7 +215,14 @@ class Best(keras.callbacks.Callback):
 
     def is_over(self) -> bool:
         """Whether the run's history has reached its end."""
-        return self._is_over([row["val_loss"] for row in self.folder.history()])
+        return self._is_over([self.monitored(row) for row in self.folder.history()])
+
+    def monitored(self, values: dict[str, float]) -> float:
+        """What is to be low, of an epoch's values."""
+        missing = [name for name in self.monitor if f"val_{name}" not in values]
+        if missing:
+            raise errors.unknown("term to monitor", missing[0], [n[4:] for n in values if n.startswith("val_")])
+        return float(sum(values[f"val_{name}"] for name in self.monitor))
 
     def _is_over(self, losses: list[float]) -> bool:
         return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self.patience

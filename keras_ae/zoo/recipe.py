@@ -54,6 +54,8 @@ class Recipe:
             split of the data for that.
         patience: the training ends after so many epochs without a lower validation loss, and the model is that of its
             best epoch; None for neither.
+        monitor: terms whose sum on the validation data is what `patience` looks at; reconstruction and kl for a beta
+            VAE whose beta changes, and with it the loss.
         seed: of weights, noise and order.
         options: further arguments of the model's class.
     """
@@ -73,6 +75,7 @@ class Recipe:
     schedule: str = "constant"
     validation: float | str = 0.0
     patience: int | None = None
+    monitor: Sequence[str] = ("loss",)
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     network_options: dict[str, Any] = field(default_factory=dict)
@@ -200,7 +203,7 @@ def train(
             model = checkpoint or model
         else:
             folder.start(run_config(recipe, dataset))
-        best = Best(folder, recipe.patience) if recipe.patience else None
+        best = Best(folder, recipe.patience, recipe.monitor) if recipe.patience else None
         if epochs_done < recipe.epochs and not (best and best.is_over()):
             shown = recipe.evaluation_data("test")[:EXAMPLES_SHOWN]
             condition = recipe.condition("test")

@@ -25,7 +25,8 @@ def train(path, epochs, resume=False, **settings):
 def start(path, epochs):
     """The command line in a process of its own."""
     arguments = ["train", "vae", "--latent-dim", "2", "--hidden", "8", "--binarize", "threshold"]
-    program = "import sys; sys.argv[0] = 'keras-ae'; from keras_ae.cli import main; main()"
+    program = "from tests.helpers import trace_quickly; trace_quickly(); import sys; sys.argv[0] = 'keras-ae'; "
+    program += "from keras_ae.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments, "--epochs", str(epochs), "--out", str(path)],
         stderr=subprocess.PIPE,
@@ -198,3 +199,16 @@ def test_settings_that_cannot_be(settings, words, tmp_path):
     with pytest.raises(InputError, match=words):
         train(tmp_path / "run", 1, **settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_monitored_may_be_a_sum_of_terms(tmp_path):
+    """With beta = 0 the loss is the reconstruction alone; it falls while the divergence rises."""
+    settings = {"model": "beta_vae", "options": {"beta": 0.0}, "validation": 0.2, "patience": 4, "learning_rate": 0.02}
+    model = train(tmp_path / "run", 4, monitor=("reconstruction", "kl"), **settings)
+    history = RunFolder(tmp_path / "run").history()
+    sums = [row["val_reconstruction"] + row["val_kl"] for row in history]
+    assert sums.index(min(sums)) != int(np.argmin([row["val_loss"] for row in history]))
+    steps_an_epoch = int(RunFolder(tmp_path / "run").load_checkpoint()[0].step) // len(history)
+    assert int(model.step) == steps_an_epoch * (1 + sums.index(min(sums)))
+    with pytest.raises(InputError, match=r"term to monitor: 'lost'.*'loss'"):
+        train(tmp_path / "other", 1, monitor=("lost",), **settings)

@@ -53,8 +53,9 @@ for folder in sys.argv[1:]:
     np.savez(folder + "/found.npz", **found)
 """
 RESUME = """
-import sys, numpy as np, tensorflow as tf, keras_ae
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as in the tests: bits depend on it
+import sys, numpy as np, keras_ae
+from tests.helpers import trace_quickly
+trace_quickly()
 model = keras_ae.load_model(sys.argv[1])
 model.fit(np.load(sys.argv[2]), epochs=3, initial_epoch=1, verbose=0)
 np.savez(sys.argv[3], *[weight.numpy() for weight in model.weights])
@@ -106,7 +107,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(row, digits, tmp_path)
 
 def test_a_run_resumes_in_another_process(digits, tmp_path):
     x = digits[0][:80]
-    straight, stopped = (make("vae", steps_per_execution=MANY_STEPS) for _ in range(2))
+    straight, stopped = (make("vae") for _ in range(2))
     straight.fit(x, epochs=3, verbose=0)
     stopped.fit(x, epochs=1, verbose=0)
     stopped.save(tmp_path / "model.keras")

@@ -2,16 +2,15 @@
 
 import importlib.util
 import json
-import logging
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from keras_ae.errors import InputError, TrainingDivergedError, check_backend
+from keras_ae.cli.common import OutputArgument, RunArgument, SplitOption, import_keras
+from keras_ae.errors import InputError, TrainingDivergedError
 
 app = typer.Typer(
     help="Train, judge, picture and serve autoencoders.",
@@ -20,9 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `keras-ae train` wrote.")]
-OutputArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .npz (arrays) or .png (a grid).")]
-SplitOption = Annotated[str, typer.Option("--split", help="Split of the data.")]
 
 
 def main() -> None:
@@ -49,32 +45,13 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _import_keras() -> None:
-    """Imports the backend without what TensorFlow's libraries write to the terminal before they can be configured."""
-    check_backend()
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
-        os.dup2(messages.fileno(), 2)
-        try:
-            import keras  # noqa: F401
-        except BaseException:
-            messages.seek(0)
-            os.write(terminal, messages.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where many functions are compiled
-
-
 @app.command("list")
 def list_command(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*vae*'.")] = "*") -> None:
     """List the models.
 
     Example: keras-ae list '*vae*'
     """
-    _import_keras()
+    import_keras()
     import keras_ae
 
     for name in keras_ae.list_models(pattern):
@@ -88,7 +65,7 @@ def describe(name: Annotated[str, typer.Argument(help="A name that `keras-ae lis
 
     Example: keras-ae describe vae
     """
-    _import_keras()
+    import_keras()
     import keras_ae
 
     print(keras_ae.describe(name))
@@ -133,7 +110,7 @@ def train(
 
     Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
     """
-    _import_keras()
+    import_keras()
     import keras
 
     from keras_ae.cli import arguments
@@ -200,7 +177,7 @@ def evaluate(
 
     Example: keras-ae evaluate runs/vae --samples 1000
     """
-    _import_keras()
+    import_keras()
     from keras_ae.cli import arguments, output
     from keras_ae.evaluation import evaluate as judge
     from keras_ae.training import RunFolder
@@ -253,7 +230,7 @@ def latent_dim(
 
     Example: keras-ae latent-dim vae --data digits --sizes 1,2,4,8,16 --seeds 3
     """
-    _import_keras()
+    import_keras()
     from dataclasses import replace
 
     from keras_ae import plots
@@ -298,7 +275,7 @@ def sample(
 
     Example: keras-ae sample runs/vae samples.png -n 100
     """
-    _import_keras()
+    import_keras()
     from keras_ae.cli import output
     from keras_ae.training import RunFolder
 
@@ -319,7 +296,7 @@ def reconstruct(
 
     Example: keras-ae reconstruct runs/vae reconstructions.png -n 16
     """
-    _import_keras()
+    import_keras()
     from keras_ae.cli import arguments, output
     from keras_ae.training import RunFolder
 
@@ -338,7 +315,7 @@ def encode(run: RunArgument, out: OutputArgument, split: SplitOption = "test") -
 
     Example: keras-ae encode runs/vae codes.npz --split train
     """
-    _import_keras()
+    import_keras()
     from keras_ae.cli import arguments, output
     from keras_ae.training import RunFolder
 
@@ -354,16 +331,20 @@ def encode(run: RunArgument, out: OutputArgument, split: SplitOption = "test") -
 def export(
     run: RunArgument,
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Gets a new version: DIR/1, DIR/2, ...")],
+    format: Annotated[str, typer.Option(help="saved_model, onnx or litert.")] = "saved_model",
+    warmup: Annotated[
+        bool, typer.Option("--warmup", help="Add requests that TensorFlow Serving answers before it takes others.")
+    ] = False,
 ) -> None:
-    """Write a SavedModel for TensorFlow Serving.
+    """Write a model for serving: for TensorFlow Serving, ONNX Runtime or LiteRT.
 
     Example: keras-ae export runs/vae exported/vae
     """
-    _import_keras()
+    import_keras()
     import keras_ae
     from keras_ae.training import RunFolder
 
-    print(keras_ae.export(RunFolder(run).load_model(), target))
+    print(keras_ae.export(RunFolder(run).load_model(), target, format, warmup))
 
 
 @app.command()
@@ -372,7 +353,7 @@ def plot(run: RunArgument) -> None:
 
     Example: keras-ae plot runs/vae
     """
-    _import_keras()
+    import_keras()
     from keras_ae.cli import pictures
     from keras_ae.training import RunFolder
 

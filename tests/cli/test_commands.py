@@ -13,16 +13,6 @@ from keras_ae.training import RunFolder
 SMALL = ["--hidden", "16", "--latent-dim", "2", "--epochs", "2", "--binarize", "threshold"]
 
 
-def run(monkeypatch, capsys, *arguments, code=0):
-    """Runs a command; returns what it printed."""
-    monkeypatch.setattr(sys, "argv", ["keras-ae", *map(str, arguments)])
-    with pytest.raises(SystemExit) as exit_:
-        main()
-    captured = capsys.readouterr()
-    assert exit_.value.code == code, captured
-    return captured.out if code == 0 else captured.err
-
-
 @pytest.fixture(scope="module")
 def vae_run(tmp_path_factory):
     """A small trained run with pictures."""
@@ -32,11 +22,6 @@ def vae_run(tmp_path_factory):
         main()
     assert exit_.value.code == 0
     return folder
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    return lambda *arguments, code=0: run(monkeypatch, capsys, *arguments, code=code)
 
 
 def test_list_and_describe(command):

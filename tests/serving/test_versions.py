@@ -1,10 +1,10 @@
-"""Where an export is written; what it holds is tested for every model in `conformance/test_files.py`."""
+"""Where an export is written; a SavedModel of every model is tested in `conformance/test_files.py`."""
 
 import keras
 import pytest
 
 import keras_ae
-from keras_ae import serving
+from keras_ae.serving import formats
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,12 @@ def test_only_models_of_the_zoo(tmp_path):
 
 
 def test_a_failure_leaves_nothing_behind(model, tmp_path, monkeypatch):
-    def fail(model, folder):
+    def fail(model, folder, *options):
         folder.mkdir()
         raise OSError("disk full")
 
     (tmp_path / "1").mkdir()
-    monkeypatch.setattr(serving, "write", fail)
+    monkeypatch.setattr(formats, "write", fail)
     with pytest.raises(OSError, match="disk full"):
         keras_ae.export(model, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
@@ -48,3 +48,13 @@ def test_a_failure_leaves_nothing_behind(model, tmp_path, monkeypatch):
 def test_a_model_that_was_never_called_or_compiled(model, tmp_path):
     assert model.export(tmp_path / "deep" / "folder") == tmp_path / "deep" / "folder" / "1"
     assert (tmp_path / "deep" / "folder" / "1" / "saved_model.pb").is_file()
+
+
+def test_the_versions_of_a_folder_have_one_format(model, tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    with pytest.raises(keras_ae.InputError, match=r"holds versions in the format saved_model.*another folder"):
+        keras_ae.export(model, tmp_path, format="litert")
+    assert keras_ae.export(model, tmp_path) == tmp_path / "2"
+    assert keras_ae.export(model, tmp_path / "lite", format="litert") == tmp_path / "lite" / "1"
+    assert keras_ae.export(model, tmp_path / "lite", format="litert") == tmp_path / "lite" / "2"

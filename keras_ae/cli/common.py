@@ -1,0 +1,35 @@
+"""What the commands share; importing it loads no backend."""
+
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_ae.errors import check_backend
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `keras-ae train` wrote.")]
+OutputArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .npz (arrays) or .png (a grid).")]
+SplitOption = Annotated[str, typer.Option("--split", help="Split of the data.")]
+
+
+def import_keras() -> None:
+    """Imports the backend without what TensorFlow's libraries write to the terminal before they can be configured."""
+    check_backend()
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+        except BaseException:
+            messages.seek(0)
+            os.write(terminal, messages.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where many functions are compiled

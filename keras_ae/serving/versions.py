@@ -1,0 +1,123 @@
+"""`export`: a model becomes the next version in a folder of versions."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+
+from keras_ae import errors
+from keras_ae.models import files
+from keras_ae.models.base import Autoencoder
+from keras_ae.serving import formats
+
+
+def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_model", warmup: bool = False) -> Path:
+    """Writes a model for serving as `path/N/`, with the next free number N from 1.
+
+    `"saved_model"` has TensorFlow Serving's layout and needs TensorFlow alone to run. Signatures, with named inputs and
+    outputs:
+
+        serving_default, reconstruct   x -> reconstruction        the mean of p(x | code of x)
+        encode                         x -> code                  (the mean of q(z|x))
+        decode                         code -> reconstruction
+        score                          x, seed -> score           nats per example: the negative ELBO averaged over 16
+                                                                  draws of q that are a function of seed; without a
+                                                                  posterior, the reconstruction error
+        sample                         n, seed -> x               means of p(x|z), z ~ p(z); only with a prior
+
+    `"onnx"` gives `encode.onnx`, `decode.onnx` and `reconstruct.onnx`, `"litert"` gives `model.tflite` with the
+    signatures `encode`, `decode` and `reconstruct`; names of inputs and outputs are the same.
+
+    Batch sizes are free in every format. Each signature also takes `condition`, (batch, condition_dim) vectors, where
+    the model has one; classes are one-hot. How to serve each of them: docs/serving.md.
+
+    Args:
+        model: any model of the zoo; on the JAX backend it is reloaded on TensorFlow in a process of its own.
+        path: folder that gets a new version.
+        format: `"saved_model"`, `"onnx"` (needs the extra `onnx`) or `"litert"`.
+        warmup: whether a SavedModel holds a request for each signature that TensorFlow Serving answers before it
+            takes those of others (needs the extra `serving`).
+
+    Returns:
+        The folder of the version.
+
+    Raises:
+        InputError: `path` is a file, or a folder that holds something else than versions in this format; a package is
+            missing; or the format lacks an operation of the model.
+
+    Example:
+        >>> import keras_ae
+        >>> model = keras_ae.create("ae", input_shape=(4,), latent_dim=2)
+        >>> export(model, tempfile.mkdtemp()).name
+        '1'
+    """
+    if not isinstance(model, Autoencoder):
+        raise errors.InputError(f"model must be a model of keras_ae. Received: {type(model).__name__}.")
+    if format not in formats.FORMATS:
+        raise errors.unknown("format of an export", format, formats.FORMATS)
+    if warmup and format != "saved_model":
+        raise errors.InputError(f"warmup is for format='saved_model'. Received: format={format!r}.")
+    for needed, extra in ((format == "onnx", "onnx"), (warmup, "serving")):
+        if needed and not importlib.util.find_spec(formats.PACKAGES[extra]):
+            raise errors.InputError(
+                f"This export needs the package {formats.PACKAGES[extra]}: pip install 'keras-ae[{extra}]'."
+            )
+    path = Path(path)
+    target = path / str(_next_version(path, format))
+    path.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=path))
+    try:
+        if keras.backend.backend() == "tensorflow":
+            formats.write(model, staging / "version", format, warmup)
+        else:
+            _write_in_tensorflow(model, staging, format, warmup)
+        os.rename(staging / "version", target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def _next_version(path: Path, format: str) -> int:
+    """The next free version number in a folder that holds nothing but versions in one format."""
+    if path.exists() and not path.is_dir():
+        raise errors.InputError(f"The export target {path} exists and is a file. Choose another folder.")
+    found = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")] if path.is_dir() else []
+    foreign = sorted(name for name in found if not re.fullmatch(r"\d+", name))
+    if foreign:
+        raise errors.InputError(
+            f"The export target {path} exists and holds something else than numbered versions: "
+            f"{', '.join(foreign[:3])}. Choose a new or an empty folder."
+        )
+    for other in formats.FORMATS.keys() - {format}:
+        if any(path.glob(f"*/{formats.FORMATS[other]}")):
+            raise errors.InputError(
+                f"The export target {path} holds versions in the format {other}, among which a server would not expect "
+                f"{format}. Choose another folder."
+            )
+    return max(map(int, found), default=0) + 1
+
+
+def _write_in_tensorflow(model: Autoencoder, staging: Path, format: str, warmup: bool) -> None:
+    """Exports from another backend: through a `.keras` file, in a process that runs TensorFlow."""
+    files.save_model(model, staging / "model.keras")
+    program = (
+        "import sys, pathlib; from keras_ae import serving; from keras_ae.models import files; "
+        "file, folder, format, *warmup = sys.argv[1:]; "
+        "serving.write(files.load_model(file), pathlib.Path(folder), format, bool(warmup))"
+    )
+    arguments = [staging / "model.keras", staging / "version", format, *(["warmup"] if warmup else [])]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise errors.InputError(f"The export needs TensorFlow, in which the model could not be reloaded: {reason}")

@@ -32,23 +32,48 @@ def image_grid(images: np.ndarray, columns: int | None = None) -> Figure:
     >>> image_grid(np.zeros((6, 8, 8, 1))).axes[0].get_images()[0].get_array().shape
     (17, 26)
     """
+    grid = tiled(images, columns)
+    inches = CELL / np.shape(images)[2]
+    figure = _figure(grid.shape[1] * inches, grid.shape[0] * inches)
+    _show(figure.add_axes((0, 0, 1, 1)), grid)
+    return figure
+
+
+def tiled(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.ndarray:
+    """Images, (n, height, width, channels), in rows of one image with values from 0 to 1; about as many rows as columns
+    where `columns` is None."""
     images = _checked(images)
     columns = columns or math.ceil(math.sqrt(len(images)))
-    rows = math.ceil(len(images) / columns)
-    figure = _figure(columns * CELL, rows * CELL * images.shape[1] / images.shape[2])
-    _show(figure.add_axes((0, 0, 1, 1)), _tile(images, rows, columns))
-    return figure
+    return _tile(images, math.ceil(len(images) / columns), columns, gap)
 
 
 def labelled_rows(rows: Mapping[str, np.ndarray]) -> Figure:
     """Rows of images with a label at the left of each; all rows have as many images."""
-    images = {label: _checked(row) for label, row in rows.items()}
-    count, height, width, _ = next(iter(images.values())).shape
-    figure = _figure(count * CELL, len(images) * CELL * height / width)
-    for i, (label, row) in enumerate(images.items()):
-        axes = figure.add_axes((0, 1 - (i + 1) / len(images), 1, 0.94 / len(images)))
+    return image_table(np.stack([_checked(row) for row in rows.values()]), list(rows))
+
+
+def image_table(images: np.ndarray, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
+    """Rows of images, with labels at the left of the rows and above the columns.
+
+    Args:
+        images: (rows, columns, height, width, channels).
+        rows, columns: labels; none if empty.
+
+    >>> image_table(np.zeros((1, 2, 8, 8, 1)), columns=["from", "to"]).axes[0].texts[1].get_text()
+    'to'
+    """
+    shape = np.shape(images)
+    tables, count = _checked(np.reshape(images, (-1, *shape[2:]))).reshape(shape), shape[1]
+    figure = _figure(count * CELL, len(tables) * CELL * shape[2] / shape[3])
+    for i, row in enumerate(tables):
+        axes = figure.add_axes((0, 1 - (i + 1) / len(tables), 1, 0.94 / len(tables)))
         _show(axes, _tile(row, 1, count))
-        axes.text(-0.01, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=9)
+        if rows:
+            axes.text(-0.01, 0.5, rows[i], transform=axes.transAxes, ha="right", va="center", fontsize=9)
+        if i == 0:
+            size = 8 if max(map(len, columns), default=0) <= 8 else 6
+            for j, label in enumerate(columns):
+                axes.text((j + 0.5) / count, 1.03, label, transform=axes.transAxes, ha="center", fontsize=size)
     return figure
 
 

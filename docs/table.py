@@ -1,21 +1,16 @@
-"""Writes the table of models: docs/models/README.md and the block between the markers in README.md.
+"""Writes the tables of models and of presets: docs/models/README.md and the blocks between markers in README.md.
 
-    python docs/table.py
-
-The reference of a model is the first parenthesis with a year in the docstring of its class, the objective its first
-indented line.
+python docs/table.py
 """
 
-import inspect
-import re
 from pathlib import Path
 
-from keras_ae.zoo.registry import MODELS
+from keras_ae.zoo import presets, registry
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 INDEX = ROOT / "docs" / "models" / "README.md"
-START, END = "<!-- models: written by docs/table.py -->", "<!-- end of models -->"
+START, END = "<!-- {what}: written by docs/table.py -->", "<!-- end of {what} -->"
 INTRODUCTION = """\
 # Models
 
@@ -24,37 +19,38 @@ that runs, and when to use it. L is -log p(x given the code), in nats; f is the 
 written by `python docs/table.py`."""
 
 
-def reference(docstring: str) -> str:
-    """The first parenthesis with a year, with the authors if they stand before it."""
-    words = " ".join(docstring.split())
-    authors, rest = re.search(r"([A-Z]\w+ et al\. )?\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", words).groups()
-    return f"{authors.strip()}, {rest}" if authors else rest
-
-
-def objective(docstring: str) -> str:
-    """The first indented line of a docstring; wide gaps become commas."""
-    line = re.search(r"^ {4}(.*)$", docstring, flags=re.MULTILINE)[1]
-    return re.sub(r",? {3,}", ", ", line).replace("  ", " ").strip(" ,")
-
-
 def table(folder: str) -> str:
     """The table, with links to the pages in a folder."""
     lines = ["| name | class | objective | reference |", "|---|---|---|---|"]
-    for name, model in sorted(MODELS.items()):
-        docstring = inspect.getdoc(model)
-        equation = objective(docstring).replace("|", r"\|")
-        lines.append(f"| [`{name}`]({folder}{name}.md) | `{model.__name__}` | `{equation}` | {reference(docstring)} |")
+    for name, model in sorted(registry.MODELS.items()):
+        equation = registry.equation(name).replace("|", r"\|")
+        reference = registry.reference(name)
+        lines.append(f"| [`{name}`]({folder}{name}.md) | `{model.__name__}` | `{equation}` | {reference} |")
     return "\n".join(lines)
+
+
+def preset_table() -> str:
+    """The table of presets, with links to their cards and the figures that they must reach."""
+    lines = ["| name | data | code | squared error | log p(x), nats |", "|---|---|---|---|---|"]
+    for name in presets.list_presets():
+        preset = presets.preset(name)
+        bound = f"{preset.expected['log_prob']:.2f} (K = {preset.samples})" if "log_prob" in preset.expected else "-"
+        error, recipe = preset.expected["squared_error"], preset.recipe
+        card = f"[`{name}`](saved_models/{name})"
+        lines.append(f"| {card} | {recipe.data} | {recipe.latent_dim} | {error:.2f} | {bound} |")
+    return "\n".join(lines)
+
+
+def replace(text: str, what: str, block: str) -> str:
+    """A text with another block between the markers."""
+    start, end = START.format(what=what), END.format(what=what)
+    return f"{text[: text.index(start)]}{start}\n{block}\n{text[text.index(end) :]}"
 
 
 def render() -> dict[Path, str]:
     """Both files as they should be."""
-    text = README.read_text()
-    before, after = text[: text.index(START)], text[text.index(END) :]
-    return {
-        README: f"{before}{START}\n{table('docs/models/')}\n{after}",
-        INDEX: f"{INTRODUCTION}\n\n{table('')}\n",
-    }
+    readme = replace(README.read_text(), "models", table("docs/models/"))
+    return {README: replace(readme, "presets", preset_table()), INDEX: f"{INTRODUCTION}\n\n{table('')}\n"}
 
 
 if __name__ == "__main__":

@@ -37,12 +37,14 @@ def test_the_results_are_those_of_the_recorded_run():
 
 def test_the_snippets_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first, second, serving = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    first, second, pretrained, serving = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict = {}
     exec(first.replace("epochs=20", "epochs=1"), names)
     assert names["new"].shape == (16, 8, 8, 1)
     exec(second, names)
     assert isinstance(names["model"], keras_ae.VAE)
+    exec(pretrained, pretrained_names := {"keras_ae": keras_ae})
+    assert pretrained_names["model"].latent_dim == 16
     names["images"] = np.zeros((2, 8, 8, 1), "float32")
     exec(serving, names)
     assert names["code"].shape == (2, 8)

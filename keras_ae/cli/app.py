@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from keras_ae.cli import latent
+from keras_ae.cli import latent, zoo
 from keras_ae.cli.common import OutputArgument, RunArgument, SplitOption, import_keras
 from keras_ae.errors import InputError, TrainingDivergedError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(zoo.app, name="zoo")
 app.add_typer(latent.app)
 
 

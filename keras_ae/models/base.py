@@ -1,5 +1,7 @@
 """The contract that every model of the zoo fulfils."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -211,6 +213,12 @@ class Autoencoder(training.Training):
             return self.over_batches("decode_mean", codes, batch_size, condition)
         params = self.over_batches("decode_params", codes, batch_size, condition)
         return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), generator))
+
+    def save_to_preset(self, folder: str | os.PathLike) -> Path:
+        """Writes a folder that `keras_ae.from_preset` reads and a hub can hold; see `keras_ae.zoo.presets.folder`."""
+        import keras_ae
+
+        return keras_ae.zoo.presets.folder.save(self, folder)
 
     def get_config(self) -> dict[str, Any]:
         networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("encoder", "decoder")}

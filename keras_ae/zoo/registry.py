@@ -2,6 +2,7 @@
 
 import fnmatch
 import inspect
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,28 @@ def describe(name: str) -> str:
     """
     found = model_class(name)
     return f"{name}: keras_ae.models.{found.__name__}\n\n{inspect.getdoc(found)}"
+
+
+def equation(name: str) -> str:
+    """What a model minimises: the first indented line of its class's docstring; wide gaps become commas.
+
+    >>> equation("ae")
+    'E = L(x, g(f(x))), L = -log p(x | h), h = f(x)'
+    """
+    line = re.search(r"^ {4}(.*)$", inspect.getdoc(model_class(name)) or "", flags=re.MULTILINE)
+    return re.sub(r",? {3,}", ", ", line[1]).replace("  ", " ").strip(" ,") if line else ""
+
+
+def reference(name: str) -> str:
+    """Where a model is from: the first parenthesis with a year in its class's docstring, with the authors if they
+    stand before it.
+
+    >>> reference("wae_mmd")
+    'Tolstikhin et al., 2018, arXiv:1711.01558, algorithm 2'
+    """
+    words = " ".join((inspect.getdoc(model_class(name)) or "").split())
+    found = re.search(r"([A-Z]\w+ et al\. )?\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", words)
+    return ", ".join(part.strip() for part in found.groups() if part) if found else ""
 
 
 def create(

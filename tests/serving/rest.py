@@ -9,8 +9,9 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-sys.modules["keras"] = sys.modules["keras_ae"] = None
-import tensorflow as tf  # noqa: E402
+if __name__ == "__main__":
+    sys.modules["keras"] = sys.modules["keras_ae"] = None
+import tensorflow as tf
 
 
 def predict(model, body):

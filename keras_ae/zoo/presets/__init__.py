@@ -1,0 +1,110 @@
+"""Presets: trained models by name, with their settings and the figures that they must reach."""
+
+import fnmatch
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_ae import errors, models
+from keras_ae.zoo.presets import folder as folders
+from keras_ae.zoo.recipe import Recipe
+
+HOME = "KERAS_AE_HOME"
+SETTINGS = Path(__file__).parent / "settings"
+REPOSITORY = Path(__file__).parents[3] / "saved_models"
+HUB = "hf://"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The settings of a preset, one file in `settings/`.
+
+    Args:
+        name: of the file and of the folder.
+        purpose: what the model is for, in a sentence or two.
+        recipe: the whole training.
+        samples: K of the estimate of log p(x) among the figures.
+        expected: figure -> its value on the test split, as `figures` gives them.
+        tolerance: the relative difference that a figure may have.
+    """
+
+    name: str
+    purpose: str
+    recipe: Recipe
+    samples: int = 100
+    expected: dict[str, float] = field(default_factory=dict)
+    tolerance: float = 0.005
+
+
+def list_presets(pattern: str = "*") -> list[str]:
+    """Names of the presets that match a shell pattern.
+
+    >>> "vae_mnist" in list_presets("vae*")
+    True
+    """
+    return sorted(fnmatch.filter((path.stem for path in SETTINGS.glob("*.json")), pattern))
+
+
+def preset(name: str) -> Preset:
+    """The settings of a preset.
+
+    >>> preset("vae_mnist").recipe.model
+    'vae'
+    """
+    if name not in list_presets():
+        raise errors.unknown("preset", name, list_presets())
+    settings = json.loads((SETTINGS / f"{name}.json").read_text())
+    return Preset(**{**settings, "name": name, "recipe": Recipe(**settings["recipe"])})
+
+
+def from_preset(name: str, folder: str | os.PathLike | None = None) -> models.Autoencoder:
+    """A trained model by its name.
+
+    Args:
+        name: of a preset, looked for in `folder`, in the folder that the environment variable KERAS_AE_HOME names, and
+            in `saved_models/` of the repository; or the path of a preset's folder, such as "./mine"; or
+            "hf://owner/name" of the Hugging Face hub (needs the extra `hub`).
+        folder: where presets are; None for the places above.
+
+    Returns:
+        The model, compiled with a new optimizer, after the SHA-256 of every file of the preset was verified.
+
+    Raises:
+        InputError: there is no such preset, or a file of it is missing or altered.
+    """
+    return folders.load(find(name, folder))
+
+
+def find(name: str, folder: str | os.PathLike | None = None) -> Path:
+    """The folder of a preset."""
+    if name.startswith(HUB):
+        return _from_hub(name.removeprefix(HUB))
+    if os.sep in name or name.startswith("."):
+        return Path(name)
+    homes = [Path(home) for home in (folder, os.environ.get(HOME)) if home] + [REPOSITORY]
+    for home in homes:
+        if (home / name / folders.INDEX).is_file():
+            return home / name
+    if folder is None and name not in list_presets():
+        raise errors.unknown("preset", name, list_presets())
+    raise errors.InputError(
+        f"The preset {name!r} is in none of these folders: {', '.join(map(str, homes))}. Three ways to get it: clone "
+        f"the repository of keras_ae, whose saved_models/ holds it, and set {HOME} to that folder; load it from a hub, "
+        f"from_preset('{HUB}owner/{name}'); or train it: keras-ae zoo train {name}."
+    )
+
+
+def _from_hub(repository: str) -> Path:
+    """Downloads a repository of the Hugging Face hub, or finds it in its cache."""
+    try:
+        import huggingface_hub  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise errors.InputError(f"{HUB} needs the package huggingface_hub: pip install 'keras-ae[hub]'.") from error
+    if repository.count("/") != 1:
+        raise errors.InputError(f"A model of the hub is named {HUB}owner/name. Received: {HUB + repository!r}.")
+    try:
+        return Path(huggingface_hub.snapshot_download(repository))
+    except Exception as error:  # the hub's, of the network, of the file system
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise errors.InputError(f"{HUB}{repository} could not be loaded: {reason}") from error

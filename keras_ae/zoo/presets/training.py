@@ -1,0 +1,88 @@
+"""From a preset's settings to its folder, and back to the figures that it must reach."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_ae import errors, evaluation, models
+from keras_ae.training import RunFolder
+from keras_ae.zoo import presets, recipe
+from keras_ae.zoo.presets import card, folder
+
+FIRST = 500
+
+
+class Check(NamedTuple):
+    """A figure beside what it has to be.
+
+    Args:
+        figure: its name.
+        expected: what the settings hold.
+        found: what the model of the folder gives.
+        passed: whether they differ by less than the preset's tolerance.
+    """
+
+    figure: str
+    expected: float
+    found: float
+    passed: bool
+
+
+def train(name: str, run: str | os.PathLike, out: str | os.PathLike, resume: bool = False, verbose: int = 0) -> Path:
+    """Repeats a preset's training in a run folder, measures the model, and writes the preset's folder.
+
+    Args:
+        name: of the preset.
+        run: run folder, which an interrupted training goes on from with `resume`.
+        out: folder that gets the preset's folder, `out/name`.
+        resume: whether `run` holds the beginning of this training, or all of it.
+        verbose: of `fit`.
+
+    Returns:
+        The preset's folder.
+    """
+    chosen = presets.preset(name)
+    target = Path(out) / name
+    if target.exists() and not (target / folder.INDEX).is_file():
+        raise errors.InputError(f"{target} exists and is no preset's folder. Choose another --out.")
+    runs = RunFolder(run)
+    model = recipe.train(chosen.recipe, runs, resume, verbose)
+    metrics = measure(chosen, model)
+    drawn = card.pictures(runs.path, chosen, model)
+    return folder.save(model, target, card.text(chosen, model, runs, metrics, drawn), metrics, drawn)
+
+
+def measure(chosen: presets.Preset, model: models.Autoencoder) -> dict[str, Any]:
+    """What `metrics.json` holds: the report on the test split, and figures of its first images for a quick check."""
+    settings = chosen.recipe
+    test, train = settings.evaluation_data("test"), settings.evaluation_data("train")
+    condition = settings.condition("test")
+    report = evaluation.evaluate(model, test, train, chosen.samples, condition=condition)
+    first = test[:FIRST]
+    given = None if condition is None else condition[:FIRST]
+    error = np.square(model.reconstruct(first, condition=given) - first).reshape(len(first), -1).sum(axis=1).mean()
+    return {"first": {"examples": len(first), "squared_error": float(error)}, **report.as_dict()}
+
+
+def figures(metrics: dict[str, Any]) -> dict[str, float]:
+    """The figures of `metrics.json` that a preset must reach."""
+    found = {"loss": metrics["terms"]["loss"], "squared_error": metrics["squared_error"]}
+    return found | ({"log_prob": metrics["bound"]} if metrics["bound"] is not None else {})
+
+
+def check(name: str, home: str | os.PathLike | None = None) -> list[Check]:
+    """Loads a preset, evaluates it on the test split and compares its figures with the expected ones.
+
+    Raises:
+        InputError: there is no such preset, it is damaged, or its settings expect nothing yet.
+    """
+    chosen = presets.preset(name)
+    if not chosen.expected:
+        raise errors.InputError(f"The preset {name!r} expects no figures yet. Train it: keras-ae zoo train {name}.")
+    found = figures(measure(chosen, presets.from_preset(name, home)))
+    return [
+        Check(figure, value, found[figure], bool(abs(found[figure] - value) <= chosen.tolerance * abs(value)))
+        for figure, value in chosen.expected.items()
+    ]

@@ -1,0 +1,136 @@
+"""Presets are what was saved, and say so when they are not."""
+
+import json
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import keras_ae
+from keras_ae.errors import InputError
+from keras_ae.zoo import presets
+from keras_ae.zoo.presets import folder, training
+
+TINY = {
+    "purpose": "A tiny one.",
+    "samples": 3,
+    "recipe": {
+        "model": "vae",
+        "data": "digits",
+        "latent_dim": 2,
+        "epochs": 2,
+        "hidden": [8],
+        "binarize": "threshold",
+        "validation": 0.1,
+        "patience": 2,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with the preset "tiny", and its settings."""
+    path = tmp_path_factory.mktemp("home")
+    settings = path / "settings"
+    settings.mkdir()
+    (settings / "tiny.json").write_text(json.dumps(TINY))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(presets, "SETTINGS", settings)
+        training.train("tiny", path / "run", path)
+        metrics = json.loads((path / "tiny" / "metrics.json").read_text())
+        (settings / "tiny.json").write_text(json.dumps(TINY | {"expected": training.figures(metrics)}))
+        yield path
+
+
+@pytest.fixture
+def copy(home, tmp_path):
+    """A folder that a test may spoil."""
+    return shutil.copytree(home / "tiny", tmp_path / "tiny")
+
+
+def test_a_preset_is_its_training_saved(home):
+    model, trained = keras_ae.from_preset("tiny", home), keras_ae.load_model(home / "run" / "model.keras")
+    x = keras_ae.data.load("digits", "test", binarize="threshold").x
+    np.testing.assert_array_equal(model.reconstruct(x), trained.reconstruct(x))
+    assert int(trained.optimizer.iterations) > 0 == int(model.optimizer.iterations)
+    assert (home / "tiny" / "model.keras").stat().st_size < 0.7 * (home / "run" / "model.keras").stat().st_size
+    with np.load(home / "tiny" / "pairs.npz") as pairs:
+        np.testing.assert_allclose(model.reconstruct(pairs["x"]), pairs["reconstruction"], atol=1e-6)
+        assert len(np.unique(pairs["code"], axis=0)) == folder.PAIRS_STORED
+    card = (home / "tiny" / "README.md").read_text()
+    for what in ("library_name: keras", "keras-ae zoo train tiny", "reconstructions.png", "samples.png", "-ELBO"):
+        assert what in card
+
+
+def test_a_check_finds_another_model(home, tmp_path):
+    assert all(result.passed for result in training.check("tiny", home))
+    model = keras_ae.from_preset("tiny", home)
+    model.output_head.bias.assign_add(np.ones(model.output_head.bias.shape))
+    model.save_to_preset(tmp_path / "tiny")
+    assert not any(result.passed for result in training.check("tiny", tmp_path))
+
+
+def test_a_training_goes_on_and_replaces_its_preset(home, tmp_path):
+    again = training.train("tiny", home / "run", home, resume=True)
+    assert again == home / "tiny"
+    assert not list(home.glob(".*"))
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "mine.txt").touch()
+    with pytest.raises(InputError, match="is no preset's folder"):
+        training.train("tiny", tmp_path / "run", tmp_path)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="is no preset's folder"):
+        keras_ae.from_preset("tiny", home).save_to_preset(tmp_path / "tiny")
+    assert (tmp_path / "tiny" / "mine.txt").exists()
+
+
+def test_a_name_is_found_in_all_places(home, copy, monkeypatch):
+    monkeypatch.setenv("KERAS_AE_HOME", str(home))
+    assert presets.find("tiny") == home / "tiny"
+    assert presets.find("tiny", copy.parent) == copy
+    assert presets.find(f"{copy.parent}/tiny") == copy
+    monkeypatch.setattr(presets, "REPOSITORY", copy.parent)
+    monkeypatch.delenv("KERAS_AE_HOME")
+    assert presets.find("tiny") == copy
+
+
+def test_a_preset_that_is_nowhere(home, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"'tinny'.*'tiny'"):
+        keras_ae.from_preset("tinny")
+    monkeypatch.setattr(presets, "REPOSITORY", tmp_path)
+    with pytest.raises(InputError, match=r"Three ways .*clone.*hf://owner/tiny.*keras-ae zoo train tiny"):
+        keras_ae.from_preset("tiny")
+    with pytest.raises(InputError, match="no preset's folder"):
+        keras_ae.from_preset("./nowhere")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: (f / "model.keras").write_bytes(b"x"), r"model\.keras altered"),
+        (lambda f: (f / "1" / "saved_model.pb").unlink(), r"1/saved_model\.pb missing"),
+        (lambda f: (f / "index.json").write_text("{"), "index.json is damaged"),
+        (lambda f: (f / "index.json").write_text('{"format": 2, "files": {}}'), "format 2.*newer keras_ae"),
+    ],
+    ids=["altered", "missing", "damaged index", "newer format"],
+)
+def test_a_spoilt_folder_is_named(copy, spoil, words):
+    keras_ae.from_preset("tiny", copy.parent)
+    spoil(copy)
+    with pytest.raises(InputError, match=words):
+        keras_ae.from_preset("tiny", copy.parent)
+
+
+def test_a_hub_gives_its_files(home, monkeypatch):
+    asked = []
+    hub = types.SimpleNamespace(snapshot_download=lambda name: asked.append(name) or str(home / "tiny"))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    assert keras_ae.from_preset("hf://owner/tiny").latent_dim == 2
+    assert asked == ["owner/tiny"]
+    with pytest.raises(InputError, match="hf://owner/name"):
+        keras_ae.from_preset("hf://tiny")
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(InputError, match=r"keras-ae\[hub\]"):
+        keras_ae.from_preset("hf://owner/tiny")

@@ -35,15 +35,11 @@ def record(name: str, saved: Path) -> None:
 
 def check() -> bool:
     """Whether every figure of every preset is within its tolerance."""
-    results = [(name, result) for name in presets.list_presets() for result in training.check(name)]
-    lines = [
-        f"{name:26}{result.figure:16}expected {result.expected:10.4f}  found {result.found:10.4f}  "
-        f"{'ok' if result.passed else 'DIFFERS'}\n"
-        for name, result in results
-    ]
-    CHECKED.write_text("".join(lines))
-    print("".join(lines), end="")
-    return all(result.passed for _, result in results)
+    results = [result for name in presets.list_presets() for result in training.check(name)]
+    report = "".join(f"{result}\n" for result in results)
+    CHECKED.write_text(report)
+    print(report, end="")
+    return all(result.passed for result in results)
 
 
 def main() -> None:

@@ -49,7 +49,8 @@ def tiled(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.nd
 
 def labelled_rows(rows: Mapping[str, np.ndarray]) -> Figure:
     """Rows of images with a label at the left of each; all rows have as many images."""
-    return image_table(np.stack([_checked(row) for row in rows.values()]), list(rows))
+    images = np.stack(np.broadcast_arrays(*(_checked(row) for row in rows.values())))  # grey rows beside coloured ones
+    return image_table(images, list(rows))
 
 
 def image_table(images: np.ndarray, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:

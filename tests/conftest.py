@@ -1,5 +1,6 @@
 """What every test starts from."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -10,6 +11,16 @@ import pytest
 from tests.helpers import trace_quickly
 
 trace_quickly()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Lets go of a file's models after its last test: their graphs would fill the memory."""
+    if nextitem is None or nextitem.path != item.path:
+        for value in vars(getattr(item, "module", pytest)).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

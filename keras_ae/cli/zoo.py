@@ -72,7 +72,6 @@ def check(
     passed = True
     for name in names or list_presets():
         for result in training.check(name, folder):
-            verdict = "ok" if result.passed else "DIFFERS"
-            print(f"{name:26}{result.figure:16}expected {result.expected:10.4f}  found {result.found:10.4f}  {verdict}")
+            print(result)
             passed = passed and result.passed
     raise typer.Exit(0 if passed else 1)

@@ -18,16 +18,22 @@ class Check(NamedTuple):
     """A figure beside what it has to be.
 
     Args:
+        preset: whose.
         figure: its name.
         expected: what the settings hold.
         found: what the model of the folder gives.
         passed: whether they differ by less than the preset's tolerance.
     """
 
+    preset: str
     figure: str
     expected: float
     found: float
     passed: bool
+
+    def __str__(self) -> str:
+        values = f"expected {self.expected:10.4f}  found {self.found:10.4f}  {'ok' if self.passed else 'DIFFERS'}"
+        return f"{self.preset:26}{self.figure:16}{values}"
 
 
 def train(name: str, run: str | os.PathLike, out: str | os.PathLike, resume: bool = False, verbose: int = 0) -> Path:
@@ -83,6 +89,6 @@ def check(name: str, home: str | os.PathLike | None = None) -> list[Check]:
         raise errors.InputError(f"The preset {name!r} expects no figures yet. Train it: keras-ae zoo train {name}.")
     found = figures(measure(chosen, presets.from_preset(name, home)))
     return [
-        Check(figure, value, found[figure], bool(abs(found[figure] - value) <= chosen.tolerance * abs(value)))
+        Check(name, figure, value, found[figure], bool(abs(found[figure] - value) <= chosen.tolerance * abs(value)))
         for figure, value in chosen.expected.items()
     ]

@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from keras_ae.models import files
 from keras_ae.zoo import presets
 from keras_ae.zoo.presets import folder, training
 
@@ -19,9 +20,7 @@ CHECKED = Path(__file__).with_suffix(".txt")
 
 def train(name: str) -> None:
     """Writes saved_models/NAME and the figures in NAME.json."""
-    run = Path("runs/zoo") / name
-    saved = training.train(name, run, presets.REPOSITORY, resume=(run / "config.json").exists())
-    record(name, saved)
+    record(name, training.train(name, Path("runs/zoo") / name, files.REPOSITORY))
 
 
 def record(name: str, saved: Path) -> None:

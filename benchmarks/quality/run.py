@@ -56,7 +56,7 @@ def measure(row: str, seed: int, samples: int, epochs: int | None) -> dict[str, 
     settings = ROWS[row]["recipe"] | {"seed": seed} | ({"epochs": epochs} if epochs else {})
     recipe = recipes.Recipe(**{"patience": settings["epochs"], **settings})
     folder = RunFolder(Path("runs/quality") / f"{row}-{seed}-{recipe.epochs}")
-    model = recipes.train(recipe, folder, resume=(folder.path / "config.json").exists())
+    model = recipes.train(recipe, folder, resume=folder.exists())
     history = folder.history()
     best = min(history, key=lambda epoch: sum(epoch[f"val_{name}"] for name in recipe.monitor))
     test = recipe.evaluation_data("test")

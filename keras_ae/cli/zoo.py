@@ -44,16 +44,17 @@ def train(
     name: NameArgument,
     run: Annotated[Path | None, typer.Option(help="Run folder; runs/zoo/NAME if not given.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that gets the folder NAME.")] = Path("saved_models"),
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run.")] = False,
 ) -> None:
     """Repeat the training of a preset and write its folder: model, SavedModel, figures, card.
+
+    The same command goes on where it was interrupted.
 
     Example: keras-ae zoo train vae_mnist --out mine
     """
     import_keras()
     from keras_ae.zoo.presets import training
 
-    folder = training.train(name, run or Path("runs/zoo") / name, out, resume, verbose=1 if sys.stdout.isatty() else 0)
+    folder = training.train(name, run or Path("runs/zoo") / name, out, verbose=1 if sys.stdout.isatty() else 0)
     print(f"{folder}: model.keras, SavedModel 1, metrics.json, README.md")
 
 

@@ -1,6 +1,5 @@
 """How good generated examples are: precision, recall, density, coverage and Frechet distance in a space of features."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +9,10 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from keras_ae import errors
-from keras_ae.models import inputs
+from keras_ae.models import files, inputs
 
 ROWS = 1000  # of a matrix of distances, held at once
 DIGIT_FEATURES = Path("mnist_features", "model.keras")
-HOME = "KERAS_AE_HOME"
-REPOSITORY_HOME = Path(__file__).parents[2] / "saved_models"
 
 
 class SampleQuality(NamedTuple):
@@ -167,15 +164,14 @@ def digit_features() -> keras.Model:
     Raises:
         InputError: it is in neither.
     """
-    homes = [Path(os.environ[HOME])] if os.environ.get(HOME) else []
-    files = [home / DIGIT_FEATURES for home in (*homes, REPOSITORY_HOME)]
-    for file in files:
+    tried = [home / DIGIT_FEATURES for home in files.homes()]
+    for file in tried:
         if file.is_file():
             return keras.saving.load_model(file, compile=False, safe_mode=True)
     raise errors.InputError(
-        f"There is no default feature space: {' and '.join(map(str, files))} do not exist. Make it with python "
-        f"benchmarks/quality/features.py in the repository, set {HOME} to the folder that holds {DIGIT_FEATURES}, or "
-        "pass features=..., a Keras model or a function."
+        f"There is no default feature space: {' and '.join(map(str, tried))} do not exist. Make it with python "
+        f"benchmarks/quality/features.py in the repository, set {files.HOME} to the folder "
+        f"that holds {DIGIT_FEATURES}, or pass features=..., a Keras model or a function."
     )
 
 

@@ -9,6 +9,14 @@ import keras
 from keras_ae import errors
 from keras_ae.models.base import Autoencoder
 
+HOME = "KERAS_AE_HOME"
+REPOSITORY = Path(__file__).parents[2] / "saved_models"
+
+
+def homes() -> list[Path]:
+    """Where trained models are looked for: the folder that KERAS_AE_HOME names, then the repository's."""
+    return [*([Path(os.environ[HOME])] if os.environ.get(HOME) else []), REPOSITORY]
+
 
 def write(path: Path, writer: Callable[[Path], object]) -> None:
     """Lets `writer` write a temporary file beside `path`, then renames it: what was there survives any failure.

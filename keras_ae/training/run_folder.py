@@ -38,6 +38,10 @@ class RunFolder:
         self._history_file = self.path / "history.csv"
         self._seconds_file = self.path / "seconds.txt"
 
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return self._config_file.is_file()
+
     @property
     def config(self) -> dict[str, Any]:
         """What the run was started with.
@@ -45,7 +49,7 @@ class RunFolder:
         Raises:
             InputError: there is no such run, or its configuration is damaged.
         """
-        if not self._config_file.is_file():
+        if not self.exists():
             raise errors.InputError(
                 f"{self.path} is no run folder: it has no config.json. Make one with keras-ae train."
             )

@@ -8,6 +8,7 @@ from scipy import linalg, stats
 import keras_ae
 from keras_ae.evaluation import quality
 from keras_ae.evaluation.quality import digit_features, frechet_distance, sample_quality
+from keras_ae.models import files
 
 
 def identity(x):
@@ -155,13 +156,13 @@ def test_the_default_features_are_for_digits(small_home, bad):
 
 def test_without_default_features_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_AE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(quality, "REPOSITORY_HOME", tmp_path / "repository")
+    monkeypatch.setattr(files, "REPOSITORY", tmp_path / "repository")
     with pytest.raises(keras_ae.InputError, match=r"home.*repository.*do not exist.*features\.py.*features=") as caught:
         digit_features()
     assert "KERAS_AE_HOME" in str(caught.value)
 
 
-@pytest.mark.skipif(not (quality.REPOSITORY_HOME / quality.DIGIT_FEATURES).is_file(), reason="no saved models here")
+@pytest.mark.skipif(not (files.REPOSITORY / quality.DIGIT_FEATURES).is_file(), reason="no saved models here")
 def test_the_saved_features_are_of_digits(monkeypatch, rng):
     monkeypatch.delenv("KERAS_AE_HOME", raising=False)
     model = digit_features()

@@ -10,6 +10,7 @@ import pytest
 
 import keras_ae
 from keras_ae.errors import InputError
+from keras_ae.models import files
 from keras_ae.zoo import presets
 from keras_ae.zoo.presets import folder, training
 
@@ -73,7 +74,7 @@ def test_a_check_finds_another_model(home, tmp_path):
 
 
 def test_a_training_goes_on_and_replaces_its_preset(home, tmp_path):
-    again = training.train("tiny", home / "run", home, resume=True)
+    again = training.train("tiny", home / "run", home)
     assert again == home / "tiny"
     assert not list(home.glob(".*"))
     (tmp_path / "tiny").mkdir()
@@ -91,7 +92,7 @@ def test_a_name_is_found_in_all_places(home, copy, monkeypatch):
     assert presets.find("tiny") == home / "tiny"
     assert presets.find("tiny", copy.parent) == copy
     assert presets.find(f"{copy.parent}/tiny") == copy
-    monkeypatch.setattr(presets, "REPOSITORY", copy.parent)
+    monkeypatch.setattr(files, "REPOSITORY", copy.parent)
     monkeypatch.delenv("KERAS_AE_HOME")
     assert presets.find("tiny") == copy
 
@@ -99,11 +100,21 @@ def test_a_name_is_found_in_all_places(home, copy, monkeypatch):
 def test_a_preset_that_is_nowhere(home, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"'tinny'.*'tiny'"):
         keras_ae.from_preset("tinny")
-    monkeypatch.setattr(presets, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(files, "REPOSITORY", tmp_path)
     with pytest.raises(InputError, match=r"Three ways .*clone.*hf://owner/tiny.*keras-ae zoo train tiny"):
         keras_ae.from_preset("tiny")
     with pytest.raises(InputError, match="no preset's folder"):
         keras_ae.from_preset("./nowhere")
+    with pytest.raises(InputError, match="name must be that of a preset"):
+        keras_ae.from_preset(None)
+
+
+def test_a_saved_folder_is_found_as_a_path(copy, monkeypatch):
+    monkeypatch.chdir(copy.parent.parent)
+    mine = keras_ae.from_preset(copy).save_to_preset("mine")
+    assert presets.find("./mine") == presets.find(mine) == mine
+    with pytest.raises(InputError, match=r"write '\./mine'"):
+        keras_ae.from_preset("mine")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import os
 import numpy as np
 import pytest
 
+from keras_ae.models import files
 from keras_ae.zoo import presets
 from keras_ae.zoo.presets import folder, training
 from tests.helpers import run
 
-SAVED = sorted(path.parent.name for path in presets.REPOSITORY.glob(f"*/{folder.INDEX}"))
+SAVED = sorted(path.parent.name for path in files.REPOSITORY.glob(f"*/{folder.INDEX}"))
 SERVER = """
 import os, sys, numpy as np, tensorflow as tf
 
@@ -37,7 +38,7 @@ def test_every_preset_is_complete():
     assert set(presets.list_presets()) <= set(SAVED), "keras-ae zoo train"
     sizes = {}
     for name in presets.list_presets():
-        place = presets.REPOSITORY / name
+        place = files.REPOSITORY / name
         folder.verify(place)
         sizes[name] = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
         metrics = json.loads((place / "metrics.json").read_text())
@@ -51,10 +52,10 @@ def test_every_saved_model_serves_without_keras(tmp_path):
         recipe = presets.preset(name).recipe
         if recipe.data != "digits" and "TFDS_DATA_DIR" not in os.environ:
             continue
-        metrics = json.loads((presets.REPOSITORY / name / folder.METRICS).read_text())["first"]
+        metrics = json.loads((files.REPOSITORY / name / folder.METRICS).read_text())["first"]
         n, condition = metrics["examples"], recipe.condition("test")
         given = {} if condition is None else {"condition": np.eye(condition.max() + 1, dtype="float32")[condition[:n]]}
         x = recipe.evaluation_data("test")[:n]
         np.savez(tmp_path / f"{name}.npz", x=x, squared_error=metrics["squared_error"], **given)
-    printed = run(SERVER, presets.REPOSITORY, tmp_path, *SAVED, block=("keras", "keras_ae"))
+    printed = run(SERVER, files.REPOSITORY, tmp_path, *SAVED, block=("keras", "keras_ae"))
     assert printed.split() == SAVED

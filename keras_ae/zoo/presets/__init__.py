@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_ae import errors, models
+from keras_ae.models import files
 from keras_ae.zoo.presets import folder as folders
 from keras_ae.zoo.recipe import Recipe
 
-HOME = "KERAS_AE_HOME"
 SETTINGS = Path(__file__).parent / "settings"
-REPOSITORY = Path(__file__).parents[3] / "saved_models"
 HUB = "hf://"
 
 
@@ -58,7 +57,7 @@ def preset(name: str) -> Preset:
     return Preset(**{**settings, "name": name, "recipe": Recipe(**settings["recipe"])})
 
 
-def from_preset(name: str, folder: str | os.PathLike | None = None) -> models.Autoencoder:
+def from_preset(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> models.Autoencoder:
     """A trained model by its name.
 
     Args:
@@ -76,22 +75,28 @@ def from_preset(name: str, folder: str | os.PathLike | None = None) -> models.Au
     return folders.load(find(name, folder))
 
 
-def find(name: str, folder: str | os.PathLike | None = None) -> Path:
+def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Path:
     """The folder of a preset."""
+    if isinstance(name, os.PathLike):
+        return Path(name)
+    if not isinstance(name, str) or not name:
+        raise errors.InputError(f"name must be that of a preset, such as 'vae_mnist', or a path. Received: {name!r}.")
     if name.startswith(HUB):
         return _from_hub(name.removeprefix(HUB))
     if os.sep in name or name.startswith("."):
         return Path(name)
-    homes = [Path(home) for home in (folder, os.environ.get(HOME)) if home] + [REPOSITORY]
+    homes = [*([Path(folder)] if folder else []), *files.homes()]
     for home in homes:
         if (home / name / folders.INDEX).is_file():
             return home / name
     if folder is None and name not in list_presets():
-        raise errors.unknown("preset", name, list_presets())
+        found = f" For the folder of one that you saved, write './{name}'." if Path(name).is_dir() else ""
+        raise errors.InputError(f"{errors.unknown('preset', name, list_presets())}{found}")
     raise errors.InputError(
         f"The preset {name!r} is in none of these folders: {', '.join(map(str, homes))}. Three ways to get it: clone "
-        f"the repository of keras_ae, whose saved_models/ holds it, and set {HOME} to that folder; load it from a hub, "
-        f"from_preset('{HUB}owner/{name}'); or train it: keras-ae zoo train {name}."
+        f"the repository of keras_ae, whose saved_models/ holds it, and set {files.HOME} to that folder; load it from "
+        f"a hub, from_preset('{HUB}owner/{name}'); or train it, keras-ae zoo train {name}, and name the folder that it "
+        f"wrote to, from_preset('{name}', 'saved_models')."
     )
 
 

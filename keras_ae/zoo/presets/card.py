@@ -8,11 +8,11 @@ from keras_ae.training import RunFolder
 from keras_ae.zoo import presets, registry
 
 SHOWN = 10
-LICENCES = {  # of the data: (name on the hub, text)
-    "digits": ("cc-by-4.0", "UCI ML hand-written digits (E. Alpaydin, C. Kaynak), CC BY 4.0"),
-    "mnist": ("cc-by-sa-3.0", "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges), CC BY-SA 3.0"),
-    "binarized_mnist": ("cc-by-sa-3.0", "MNIST binarised once by H. Larochelle, derived from MNIST, CC BY-SA 3.0"),
-    "fashion_mnist": ("mit", "Fashion-MNIST (Zalando SE), MIT"),
+SOURCES = {  # of the data, with its licence
+    "digits": "UCI ML hand-written digits (E. Alpaydin, C. Kaynak), CC BY 4.0",
+    "mnist": "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges), CC BY-SA 3.0",
+    "binarized_mnist": "MNIST binarised once by H. Larochelle, derived from MNIST, CC BY-SA 3.0",
+    "fashion_mnist": "Fashion-MNIST (Zalando SE), MIT",
 }
 CARD = """\
 ---
@@ -30,7 +30,7 @@ datasets: [{data}]
 
 `{class_name}` ({reference}), code of {latent_dim} dimensions, {weights:,} weights.
 
-- **Data**: {data_licence}. No image is in these files.
+- **Data**: {source}. No image is in these files.
 - **Training**: `keras-ae zoo train {name}`; {epochs} epochs in {minutes:.1f} minutes on {backend}{stopped}.
 - **Limits**: trained on images of {shape} in [0, 1] of this data alone; it knows no other, and its samples are no
   data. Figures are of one seed.
@@ -74,7 +74,7 @@ def text(
         purpose=chosen.purpose,
         model=settings.model,
         data=settings.data,
-        data_licence=LICENCES.get(settings.data, ("", settings.data))[1],
+        source=SOURCES.get(settings.data, settings.data),
         class_name=type(model).__name__,
         equation=registry.equation(settings.model),
         reference=registry.reference(settings.model),

@@ -23,9 +23,8 @@ from keras_ae import errors, models, serving
 from keras_ae.models import files
 
 FORMAT = 1
-INDEX, MODEL, PAIRS, METRICS, CARD, SAVED_MODEL = (
-    *("index.json", "model.keras", "pairs.npz", "metrics.json", "README.md", "1"),
-)
+INDEX, MODEL, SAVED_MODEL = "index.json", "model.keras", "1"
+PAIRS, METRICS, CARD = "pairs.npz", "metrics.json", "README.md"
 PAIRS_STORED = 4
 
 
@@ -65,7 +64,7 @@ def save(
     try:
         bare = without_optimizer(model)
         bare.save(staging / MODEL)
-        (serving.export(bare, staging / "served") / ".").rename(staging / SAVED_MODEL)
+        serving.export(bare, staging / "served").rename(staging / SAVED_MODEL)
         (staging / "served").rmdir()
         np.savez_compressed(staging / PAIRS, **pairs(bare))
         (staging / CARD).write_text(card or f"# {folder.name}\n\nA {type(model).__name__} of keras_ae.\n")

@@ -36,14 +36,13 @@ class Check(NamedTuple):
         return f"{self.preset:26}{self.figure:16}{values}"
 
 
-def train(name: str, run: str | os.PathLike, out: str | os.PathLike, resume: bool = False, verbose: int = 0) -> Path:
+def train(name: str, run: str | os.PathLike, out: str | os.PathLike, verbose: int = 0) -> Path:
     """Repeats a preset's training in a run folder, measures the model, and writes the preset's folder.
 
     Args:
         name: of the preset.
-        run: run folder, which an interrupted training goes on from with `resume`.
+        run: run folder; what it holds of this training is not repeated.
         out: folder that gets the preset's folder, `out/name`.
-        resume: whether `run` holds the beginning of this training, or all of it.
         verbose: of `fit`.
 
     Returns:
@@ -54,7 +53,7 @@ def train(name: str, run: str | os.PathLike, out: str | os.PathLike, resume: boo
     if target.exists() and not (target / folder.INDEX).is_file():
         raise errors.InputError(f"{target} exists and is no preset's folder. Choose another --out.")
     runs = RunFolder(run)
-    model = recipe.train(chosen.recipe, runs, resume, verbose)
+    model = recipe.train(chosen.recipe, runs, resume=runs.exists(), verbose=verbose)
     metrics = measure(chosen, model)
     drawn = card.pictures(runs.path, chosen, model)
     return folder.save(model, target, card.text(chosen, model, runs, metrics, drawn), metrics, drawn)

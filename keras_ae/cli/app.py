@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from keras_ae.cli import latent, zoo
-from keras_ae.cli.common import OutputArgument, RunArgument, SplitOption, import_keras
+from keras_ae.cli import latent, trained, zoo
+from keras_ae.cli.common import RunArgument, SplitOption, import_keras
 from keras_ae.errors import InputError, TrainingDivergedError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(zoo.app, name="zoo")
+app.add_typer(trained.app)
 app.add_typer(latent.app)
 
 
@@ -262,103 +263,3 @@ def latent_dim(
     files.write_text(folder / "choice.json", json.dumps(choice.as_dict(), indent=2) + "\n")
     plots.save(choice.plot(), folder / "choice.png")
     print(json.dumps(choice.as_dict(), indent=2) if as_json else f"{choice}\n{folder / 'choice.png'}")
-
-
-@app.command()
-def sample(
-    run: RunArgument,
-    out: OutputArgument,
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
-    condition: Annotated[
-        int | None, typer.Option(help="Class of a conditional model; all in turn if not given.")
-    ] = None,
-) -> None:
-    """Draw new examples from the prior: the means of p(x|z).
-
-    Example: keras-ae sample runs/vae samples.png -n 100
-    """
-    import_keras()
-    from keras_ae.cli import output
-    from keras_ae.training import RunFolder
-
-    output.check_target(out)
-    model = RunFolder(run).load_model()
-    classes = [i % model.condition_dim for i in range(n)] if model.conditional and condition is None else condition
-    output.write(out, x=model.sample(n, seed=seed, condition=classes))
-
-
-@app.command()
-def reconstruct(
-    run: RunArgument,
-    out: OutputArgument,
-    split: SplitOption = "test",
-    n: Annotated[int | None, typer.Option("-n", help="The first n examples; all if not given (10 in a PNG).")] = None,
-) -> None:
-    """Write reconstructions beside the originals.
-
-    Example: keras-ae reconstruct runs/vae reconstructions.png -n 16
-    """
-    import_keras()
-    from keras_ae.cli import arguments, output
-    from keras_ae.training import RunFolder
-
-    output.check_target(out)
-    folder = RunFolder(run)
-    limit = n or (10 if out.suffix == ".png" else None)
-    recipe = arguments.recipe(folder)
-    x, condition = recipe.evaluation_data(split)[:limit], recipe.condition(split)
-    condition = None if condition is None else condition[:limit]
-    output.write_pairs(out, x, folder.load_model().reconstruct(x, condition=condition))
-
-
-@app.command()
-def encode(run: RunArgument, out: OutputArgument, split: SplitOption = "test") -> None:
-    """Write the codes of a split, with its labels where it has them.
-
-    Example: keras-ae encode runs/vae codes.npz --split train
-    """
-    import_keras()
-    from keras_ae.cli import arguments, output
-    from keras_ae.training import RunFolder
-
-    output.check_target(out)
-    folder = RunFolder(run)
-    recipe = arguments.recipe(folder)
-    labels = recipe.load(split).y
-    codes = folder.load_model().encode(recipe.evaluation_data(split), condition=recipe.condition(split))
-    output.write_codes(out, codes, labels)
-
-
-@app.command()
-def export(
-    run: RunArgument,
-    target: Annotated[Path, typer.Argument(metavar="DIR", help="Gets a new version: DIR/1, DIR/2, ...")],
-    format: Annotated[str, typer.Option(help="saved_model, onnx or litert.")] = "saved_model",
-    warmup: Annotated[
-        bool, typer.Option("--warmup", help="Add requests that TensorFlow Serving answers before it takes others.")
-    ] = False,
-) -> None:
-    """Write a model for serving: for TensorFlow Serving, ONNX Runtime or LiteRT.
-
-    Example: keras-ae export runs/vae exported/vae
-    """
-    import_keras()
-    import keras_ae
-    from keras_ae.training import RunFolder
-
-    print(keras_ae.export(RunFolder(run).load_model(), target, format, warmup))
-
-
-@app.command()
-def plot(run: RunArgument) -> None:
-    """Draw the pictures of a run anew, into RUN/pictures.
-
-    Example: keras-ae plot runs/vae
-    """
-    import_keras()
-    from keras_ae.cli import pictures
-    from keras_ae.training import RunFolder
-
-    for path in pictures.draw(RunFolder(run)):
-        print(path)

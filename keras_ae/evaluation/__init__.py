@@ -5,7 +5,8 @@ from keras_ae.evaluation.baselines import baselines
 from keras_ae.evaluation.bound import Elbo, elbo
 from keras_ae.evaluation.codes import ActiveUnits, CollapseMonitor, active_units
 from keras_ae.evaluation.inference import InferenceGap, Posterior, inference_gap, optimise_posterior
-from keras_ae.evaluation.latent_dim import LatentDimChoice, SizeResult, choose_latent_dim, find_knee
+from keras_ae.evaluation.knee import find_knee
+from keras_ae.evaluation.latent_dim import LatentDimChoice, SizeResult, choose_latent_dim
 from keras_ae.evaluation.likelihood import LogLikelihood, log_likelihood
 from keras_ae.evaluation.probes import ProbeResult, probe, probe_codes
 from keras_ae.evaluation.quality import SampleQuality, digit_features, frechet_distance, sample_quality

@@ -8,7 +8,7 @@ import pytest
 import keras_ae
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.evaluation import elbo
-from tests.evaluation.linear import linear_vae
+from tests.linear import linear_vae
 
 
 @pytest.mark.parametrize("latent_dim", [2, 20])

@@ -7,7 +7,7 @@ import pytest
 
 import keras_ae
 from keras_ae.evaluation import CollapseMonitor, active_units
-from tests.evaluation.linear import linear_vae
+from tests.linear import linear_vae
 
 
 def using(dims, dim=4, values=6):

@@ -9,7 +9,7 @@ import pytest
 import keras_ae
 from keras_ae.evaluation import elbo, inference_gap, optimise_posterior
 from tests.conformance.table import weights
-from tests.evaluation.linear import VARIANCE, linear_vae
+from tests.linear import VARIANCE, linear_vae
 
 
 def precision_of(model):

@@ -10,7 +10,7 @@ from keras_ae.distributions import DiagonalNormal
 from keras_ae.evaluation import ais, bidirectional, likelihood, log_likelihood
 from keras_ae.evaluation.likelihood import _Total, importance
 from keras_ae.models import Batch
-from tests.evaluation.linear import VARIANCE, linear_vae
+from tests.linear import VARIANCE, linear_vae
 
 
 @pytest.mark.parametrize("latent_dim", [2, 20])

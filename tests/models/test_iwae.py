@@ -10,40 +10,18 @@ import keras_ae
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.evaluation import log_likelihood
 from keras_ae.models import Batch
+from tests.linear import VARIANCE, linear_vae
 
-VALUES, LATENT, VARIANCE = 5, 2, 0.5
+VALUES, LATENT = 5, 2
 
 
 def linear_gaussian(name, widen=1.0, shift=0.0, n=6, **arguments):
-    """A linear Gaussian model, n examples of it, their exact log p(x), and KL(q(z|x) || p(z|x)), the same for each x.
-
-    p(x|z) = N(W z + b, s2 I), so p(x) = N(b, W W^T + s2 I) and p(z|x) = N(M W^T (x - b) / s2, M) with
-    M = (I + W^T W / s2)^-1. q(z|x) has that mean plus `shift` and `widen` times that covariance.
-    """
-    rng = np.random.default_rng(3)
-    w, b = rng.normal(size=(VALUES, LATENT)) / np.sqrt(LATENT), rng.normal(size=VALUES)
-    options = {"network_options": {"hidden": ()}, "posterior": "full", "likelihood": Normal(VARIANCE), **arguments}
-    model = keras_ae.create(name, (VALUES,), LATENT, seed=0, **options)
+    """A linear Gaussian model, n examples of it, their exact log p(x), and KL(q(z|x) || p(z|x)), the same for all."""
+    model, x, exact = linear_vae(LATENT, widen, shift, VALUES, n, name=name, **arguments)
     model.compile("adam", run_eagerly=True)
-    covariance = np.linalg.inv(np.eye(LATENT) + w.T @ w / VARIANCE)
-    to_mean = covariance @ w.T / VARIANCE
-    factor = np.linalg.cholesky(widen * covariance)
-    log_var = 2 * np.log(np.diag(factor))
-    log_var = log_var / np.sqrt(1 - (log_var / 20) ** 2)  # undoes the bound
-    for head, kernel, bias in (
-        (model.output_head, w.T, b),
-        (model.mean_head, to_mean.T, shift - to_mean @ b),
-        (model.log_var_head, np.zeros((VALUES, LATENT)), log_var),
-        (model.lower_head, np.zeros((VALUES, 1)), factor[np.tril_indices(LATENT, -1)]),
-    ):
-        of_condition = head.kernel.shape[0] - len(kernel)  # its weights, where the model has one, are zero
-        head.kernel.assign(np.pad(kernel, ((0, of_condition), (0, 0))))
-        head.bias.assign(bias)
-    exact = stats.multivariate_normal(b, w @ w.T + VARIANCE * np.eye(VALUES))
-    x = exact.rvs(size=n, random_state=1).astype("float32")
-    offset = np.full(LATENT, shift)
-    gap = offset @ np.linalg.solve(covariance, offset) + LATENT * (widen - 1 - np.log(widen))
-    return model, x, exact.logpdf(x), 0.5 * gap
+    w = np.asarray(model.output_head.kernel)[:LATENT]
+    distance = shift**2 * (np.eye(LATENT) + w @ w.T / VARIANCE).sum()
+    return model, x, exact, 0.5 * (distance + LATENT * (widen - 1 - np.log(widen)))
 
 
 def bounds(model, x, repeats=1):

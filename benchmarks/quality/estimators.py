@@ -4,8 +4,8 @@
 
 On the first test images: the ELBO, the importance-weighted bound from the encoder's and from optimised posteriors,
 annealed importance sampling, the naive estimate from the prior; and the error of annealing on as many simulated images.
-Written to estimators.csv. Exit code 1 where annealing is lower than the importance-weighted bound by more than two
-standard errors of their difference.
+Written to estimators.csv and docs/evaluation.md. Exit code 1 where annealing is lower than the importance-weighted
+bound by more than two standard errors of their difference.
 """
 
 import argparse
@@ -15,12 +15,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import page
 
 from keras_ae import evaluation
 from keras_ae.training import RunFolder
 from keras_ae.zoo.recipe import Recipe
-
-RESULTS = Path(__file__).with_suffix(".csv")
 
 
 def main() -> int:
@@ -71,10 +70,11 @@ def main() -> int:
     both = evaluation.bidirectional(model, len(x), arguments.chains, arguments.temperatures)
     add("bidirectional gap on simulated images", both.upper - both.lower, 0.0)
 
-    with open(RESULTS, "w", newline="") as file:
+    with open(page.ESTIMATORS, "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    page.main()
     difference = annealed.log_prob - importance.log_prob
     error = np.hypot(annealed.standard_error, importance.standard_error)
     print(f"AIS - importance: {difference.mean():.3f} +- {np.sqrt(np.square(error).sum()) / len(x):.3f} nats")

@@ -3,24 +3,22 @@
     KERAS_BACKEND=jax python benchmarks/quality/run.py vae-static --seeds 0 1 2
 
 Each training has a run folder below runs/quality, and goes on there when it was interrupted. The bound has 5,000
-importance samples. Results go to results.csv, a line a seed, and as means and standard deviations to README.md.
+importance samples. Results go to results.csv, a line a seed; docs/evaluation.md shows their means and deviations.
 """
 
 import argparse
 import csv
-import statistics
 from pathlib import Path
 from typing import Any
 
 import keras
+import page
 from rows import ROWS
 
 from keras_ae import evaluation
 from keras_ae.training import RunFolder
 from keras_ae.zoo import recipe as recipes
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results.csv"
 COLUMNS = (
     "row",
     "seed",
@@ -40,15 +38,6 @@ COLUMNS = (
     "backend",
     "keras",
 )
-HEAD = """# Quality
-
-Estimates of log p(x) in nats on the test split, by the importance-weighted bound; mean and standard deviation over
-seeds.
-Written by [run.py](run.py) from [results.csv](results.csv); settings in [rows.py](rows.py).
-
-| row | log p(x) | K | ELBO | active units | best epoch of | minutes a training | seeds | published |
-|---|---|---|---|---|---|---|---|---|
-"""
 
 
 def measure(row: str, seed: int, samples: int, epochs: int | None) -> dict[str, Any]:
@@ -83,36 +72,13 @@ def measure(row: str, seed: int, samples: int, epochs: int | None) -> dict[str, 
     }
 
 
-def results() -> list[dict[str, str]]:
-    """What was measured so far."""
-    if not RESULTS.exists():
-        return []
-    with open(RESULTS, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def write(rows: list[dict[str, Any]]) -> None:
-    """The table and the page that is made of it."""
-    with open(RESULTS, "w", newline="") as file:
+    """The table, and the page that shows it."""
+    with open(page.RESULTS, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    lines = [line(row, [r for r in rows if r["row"] == row]) for row in ROWS if any(r["row"] == row for r in rows)]
-    (HERE / "README.md").write_text(HEAD + "".join(lines))
-
-
-def line(row: str, runs: list[dict[str, Any]]) -> str:
-    """One row of the page."""
-
-    def spread(name: str, digits: int) -> str:
-        values = [float(run[name]) for run in runs]
-        deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-        return f"{statistics.mean(values):.{digits}f}{deviation}"
-
-    epochs = ", ".join(f"{run['best_epoch']}/{run['epochs']}" for run in runs)
-    minutes = statistics.mean(float(run["training_seconds"]) for run in runs) / 60
-    cells = [row, spread("log_prob", 2), runs[0]["samples"], spread("elbo", 2), spread("active_units", 0), epochs]
-    return "| " + " | ".join(map(str, [*cells, f"{minutes:.0f}", len(runs), ROWS[row]["published"]])) + " |\n"
+    page.main()
 
 
 def main() -> None:
@@ -127,7 +93,7 @@ def main() -> None:
         found = measure(arguments.row, seed, arguments.samples, arguments.epochs)
         print(found, flush=True)
         if not arguments.epochs:
-            others = [r for r in results() if (r["row"], int(r["seed"])) != (found["row"], found["seed"])]
+            others = [r for r in page.read(page.RESULTS) if (r["row"], int(r["seed"])) != (found["row"], found["seed"])]
             write(sorted([*others, found], key=lambda r: (list(ROWS).index(r["row"]), int(r["seed"]))))
 
 

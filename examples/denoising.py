@@ -8,19 +8,18 @@ of the same networks, which has seen clean images only and returns part of the n
     python examples/denoising.py --data fashion_mnist
 """
 
-import keras
 import numpy as np
 from common import Page, load, options
 
 import keras_ae
 from keras_ae import plots
-from keras_ae.layers import MaskingNoise, SaltAndPepperNoise
+from keras_ae.layers import MaskingNoise, NormalNoise, SaltAndPepperNoise
 
 
 def noises(seed):
     """The kinds of noise: layers that are active in training only."""
     return {
-        "Gaussian": keras.layers.GaussianNoise(0.5, seed=seed),
+        "Gaussian": NormalNoise(0.5, seed=seed),
         "salt and pepper": SaltAndPepperNoise(0.3, seed=seed),
         "masking": MaskingNoise(0.5, seed=seed),
     }

@@ -1,7 +1,7 @@
 """Keras layers that the variants use; each also works in a model of one's own."""
 
-from keras_ae.layers.corruption import MaskingNoise, SaltAndPepperNoise
+from keras_ae.layers.corruption import MaskingNoise, NormalNoise, SaltAndPepperNoise
 from keras_ae.layers.head import Head
 from keras_ae.layers.sampling import Sampling
 
-__all__ = ["Head", "MaskingNoise", "SaltAndPepperNoise", "Sampling"]
+__all__ = ["Head", "MaskingNoise", "NormalNoise", "SaltAndPepperNoise", "Sampling"]

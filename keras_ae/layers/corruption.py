@@ -1,5 +1,6 @@
-"""Noise that denoising autoencoders learn to remove; additive Gaussian noise is `keras.layers.GaussianNoise`."""
+"""Noise that denoising autoencoders learn to remove."""
 
+import math
 from typing import Any
 
 import keras
@@ -9,20 +10,66 @@ from keras_ae import backend, errors
 
 
 class _Corruption(keras.layers.Layer):
-    """Replaces a share of the values in training; in inference it does nothing."""
+    """Noise in training; in inference it does nothing."""
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise errors.InputError(f"rate must be a share of the values, in [0, 1]. Received: rate={rate!r}.")
-        self.rate = rate
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
-        if not training:
-            return x
+        return self.corrupted(x) if training else x
+
+    def corrupted(self, x: Any) -> Any:
+        """x with noise."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("keras_ae")
+class NormalNoise(_Corruption):
+    """Adds normal noise in training: x + s epsilon (Vincent et al., 2010, JMLR 11, sec. 3.3).
+
+    `keras.layers.GaussianNoise` does the same for s up to 1, with the same noise on every replica.
+
+    Args:
+        deviation: s, the standard deviation, at least 0.
+        seed: integer for noise that repeats in a fresh layer.
+
+    Example:
+        >>> tuple(NormalNoise(2.0, seed=0)(ops.zeros((4, 3)), training=True).shape)
+        (4, 3)
+    """
+
+    def __init__(self, deviation: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        if isinstance(deviation, bool) or not isinstance(deviation, int | float) or not 0 <= deviation < math.inf:
+            raise errors.InputError(f"deviation must be a number >= 0. Received: deviation={deviation!r}.")
+        self.deviation = deviation
+
+    def corrupted(self, x: Any) -> Any:
+        return x + self.deviation * backend.normal_noise(ops.shape(x), self.seed_generator)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "deviation": self.deviation}
+
+
+class _Replacement(_Corruption):
+    """Replaces a share of the values."""
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise errors.InputError(f"rate must be a share of the values, in [0, 1]. Received: rate={rate!r}.")
+        self.rate = rate
+
+    def corrupted(self, x: Any) -> Any:
         chosen = backend.uniform_noise(ops.shape(x), self.seed_generator) < self.rate
         return ops.where(chosen, self.replacement(x), x)
 
@@ -30,15 +77,12 @@ class _Corruption(keras.layers.Layer):
         """What the chosen values become."""
         raise NotImplementedError
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+        return {**super().get_config(), "rate": self.rate}
 
 
 @keras.saving.register_keras_serializable("keras_ae")
-class MaskingNoise(_Corruption):
+class MaskingNoise(_Replacement):
     """Sets a random share of the values to zero, in training (Vincent et al., 2010, JMLR 11, sec. 3.3).
 
     Unlike dropout it does not scale up what remains: the values are missing.
@@ -57,7 +101,7 @@ class MaskingNoise(_Corruption):
 
 
 @keras.saving.register_keras_serializable("keras_ae")
-class SaltAndPepperNoise(_Corruption):
+class SaltAndPepperNoise(_Replacement):
     """Sets a random share of the values to `low` or to `high`, by a fair coin, in training (Vincent et al., 2010).
 
     Args:

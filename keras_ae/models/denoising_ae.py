@@ -5,12 +5,12 @@ from typing import Any
 import keras
 
 from keras_ae import errors
-from keras_ae.layers import MaskingNoise, SaltAndPepperNoise
+from keras_ae.layers import MaskingNoise, NormalNoise, SaltAndPepperNoise
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
 
 CORRUPTIONS = {
-    "gaussian": lambda seed: keras.layers.GaussianNoise(0.3, seed=seed, dtype="float32"),
+    "gaussian": lambda seed: NormalNoise(0.3, seed=seed),
     "masking": lambda seed: MaskingNoise(0.3, seed=seed),
     "salt_and_pepper": lambda seed: SaltAndPepperNoise(0.3, seed=seed),
 }
@@ -31,7 +31,7 @@ class DenoisingAE(Autoencoder):
 
     Args:
         corruption: `"gaussian"` (standard deviation 0.3), `"masking"`, `"salt_and_pepper"` (both of 0.3 of the values),
-            or a Keras layer: `keras.layers.GaussianNoise`, `keras_ae.layers.MaskingNoise`, `SaltAndPepperNoise`, or
+            or a Keras layer: `keras_ae.layers.NormalNoise`, `MaskingNoise`, `SaltAndPepperNoise`, one of Keras or
             one's own, with noise in training only.
         encoder, decoder, latent_dim, likelihood, output_layer, code_activation, seed: see `Autoencoder`.
 

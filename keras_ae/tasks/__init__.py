@@ -1,5 +1,8 @@
 """What a trained autoencoder is used for."""
 
+from typing import Any
+
+from keras_ae.tasks.anomaly import AnomalyDetector
 from keras_ae.tasks.classifier import classifier
 from keras_ae.tasks.directions import Traversal, attribute_vector, shift, traverse
 from keras_ae.tasks.features import feature_extractor, feature_layers, features
@@ -9,10 +12,12 @@ from keras_ae.tasks.projector import write_projector
 from keras_ae.tasks.transformer import AutoencoderTransformer
 
 __all__ = [
+    "AnomalyDetector",
     "AutoencoderTransformer",
     "Interpolation",
     "Neighbours",
     "Prototypes",
+    "PyODDetector",
     "Traversal",
     "attribute_vector",
     "classifier",
@@ -28,3 +33,12 @@ __all__ = [
     "traverse",
     "write_projector",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`PyODDetector` when it is asked for: it needs PyOD, an optional package."""
+    if name != "PyODDetector":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from keras_ae.tasks.pyod import PyODDetector
+
+    return PyODDetector

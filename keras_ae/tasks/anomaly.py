@@ -1,0 +1,248 @@
+"""Anomalies: what an autoencoder of normal examples does not explain."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from keras_ae import errors
+from keras_ae.layers import NormalNoise
+from keras_ae.models import Autoencoder, DenoisingAE
+from keras_ae.models.training import STEPS_PER_EXECUTION
+from keras_ae.optimizers import Adam
+from keras_ae.tasks import anomaly_scores, conformal
+from keras_ae.tasks.columns import Columns, check_table
+from keras_ae.tasks.transformer import _silent
+
+STEPS = 1500  # of training, where epochs is None
+
+
+class AnomalyDetector(OutlierMixin, BaseEstimator):
+    """Detector of anomalies in tables or images, with scikit-learn's conventions: higher scores are more normal.
+
+    The default on tables are three linear denoising autoencoders, with little, medium and strong noise: little shows
+    what breaks a tight relation between columns, strong noise what is far from the others in many of them. Each is
+    trained twice: on all rows, then without the `trim` that it scores worst, since training rows may hold anomalies,
+    too. The score of an example is the mean over the models of
+
+        -1/2 sum_j e_j^2 / s_j^2 - 1/2 (c - m)^T S^-1 (c - m)        e = x - E[x | code of x], c: code of x
+
+    with the mean s_j^2 of e_j^2, mean m and covariance S of the codes over the training rows. `criterion` names others.
+    Rows that take no part in the training calibrate the threshold: see `p_values`.
+
+    Columns of a table are scaled inside (`columns.Columns`); values may be missing (NaN); constant columns are welcome.
+    Images, (n, height, width, channels), are seen as they are.
+
+    Args:
+        model: a name of the zoo; or a trained model, for which `fit` calibrates only, and which sees x as it is. Not a
+            conditional model.
+        criterion: `"reconstruction"`, the first term; `"code"`, the second, a Mahalanobis distance; `"combined"`, both;
+            of variational models `"elbo"`, or `"likelihood"`, the importance-weighted bound on log p(x) with 100
+            samples. In nats.
+        contamination: share of normal examples that `predict` may call anomalies, in (0, 0.5].
+        latent_dim: dimensions of the code; None for half of the values of an example, 32 at most.
+        hidden: units of the dense networks' hidden layers; None for (), linear, on tables, (256,) on images.
+        noise: standard deviations of the Gaussian noise that corrupts scaled columns, for each a denoising autoencoder;
+            of other models, and of images, there is one.
+        trim: share of the rows that the second half of the training leaves out, in [0, 0.5].
+        calibration: share of the rows that calibrates, in (0, 1).
+        epochs: passes over the rows; None for about 1,500 steps.
+        batch_size: rows per step.
+        learning_rate: of Adam.
+        options: further arguments of the model's class, such as `{"beta": 4.0}`.
+        random_state: integer that fixes weights, noise and order; None for a new one in each fit.
+
+    Attributes:
+        models_: the trained models.
+        calibration_scores_: scores of the rows that calibrate, in ascending order.
+        offset_: threshold: `decision_function(x) = score_samples(x) - offset_`; negative for anomalies.
+        n_features_in_, feature_names_in_: number and names of the columns.
+
+    Raises:
+        InputError: an argument or x does not fit; in `fit`.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(200, 3))
+        >>> detector = AnomalyDetector(epochs=5, random_state=0).fit(x)
+        >>> detector.predict([[0.0, 0.0, 0.0], [9.0, -9.0, 9.0]])
+        array([ 1, -1])
+    """
+
+    def __init__(
+        self,
+        model: str | Autoencoder = "denoising_ae",
+        criterion: str = "combined",
+        contamination: float = 0.1,
+        *,
+        latent_dim: int | None = None,
+        hidden: Sequence[int] | None = None,
+        noise: Sequence[float] = (0.1, 1.0, 2.0),
+        trim: float = 0.1,
+        calibration: float = 0.2,
+        epochs: int | None = None,
+        batch_size: int = 32,
+        learning_rate: float = 3e-3,
+        options: dict[str, Any] | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.model = model
+        self.criterion = criterion
+        self.contamination = contamination
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.noise = noise
+        self.trim = trim
+        self.calibration = calibration
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.options = options
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> "AnomalyDetector":
+        """Trains on X, (n, columns) or (n, *event), mostly normal examples, and calibrates; y is ignored."""
+        self._check_arguments()
+        x = self._validated(X, reset=True)
+        random = check_random_state(self.random_state)
+        self.seed_ = int(random.randint(2**31 - 1000))
+        order = random.permutation(len(x))
+        held_out = min(max(math.ceil(self.calibration * len(x)), 1), len(x) - 1)
+        calibrating, training = x[order[:held_out]], x[order[held_out:]]
+        trained = self.model if isinstance(self.model, Autoencoder) else None
+        self.columns_ = None if trained is not None or x.ndim > 2 else Columns().fit(training)
+        rows, observed = self._seen(training)
+        if trained is not None:
+            self.normality_ = [anomaly_scores.Normality(trained, self.criterion, rows, observed)]
+        else:
+            self.normality_ = [self._train(model, rows, observed) for model in self._models(rows)]
+        self.models_ = [normality.model for normality in self.normality_]
+        return self._calibrate(calibrating)
+
+    def calibrate(self, X: Any) -> "AnomalyDetector":
+        """Calibrates anew, on normal examples that took no part in the training; the models stay as they are."""
+        check_is_fitted(self)
+        return self._calibrate(self._validated(X))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """How normal each example is: (n,), higher for more normal."""
+        check_is_fitted(self)
+        return self._scores(self._validated(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """`score_samples(X) - offset_`: (n,), negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """1 for normal examples, -1 for anomalies, those with `p_values(X) <= contamination`: (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """Conformal p-values, small for anomalies: (n,); see `conformal.p_values`.
+
+        Of normal examples, at most a share of a has p <= a, on average over the rows that calibrate.
+        """
+        return conformal.p_values(self.calibration_scores_, self.score_samples(X))
+
+    def score_map(self, X: Any) -> np.ndarray:
+        """Where in each example the anomaly is: e_j^2 / (2 s_j^2) of every value, of the shape of X.
+
+        The values of an example add up to minus its score of `"reconstruction"`.
+        """
+        check_is_fitted(self)
+        if self.criterion not in ("reconstruction", "combined"):
+            raise errors.InputError(f"criterion={self.criterion!r} has no parts. Use 'reconstruction' or 'combined'.")
+        x, observed = self._seen(self._validated(X))
+        return np.mean([normality.contributions(x, observed) for normality in self.normality_], axis=0)
+
+    def _check_arguments(self) -> None:
+        for name, value, low, high in (
+            ("contamination", self.contamination, "(0", "0.5]"),
+            ("trim", self.trim, "[0", "0.5]"),
+            ("calibration", self.calibration, "(0", "1)"),
+        ):
+            inside = isinstance(value, int | float) and 0 <= value <= float(high[:-1])
+            if not inside or (low == "(0" and value == 0) or (high == "1)" and value == 1):
+                raise errors.InputError(f"{name} must be a share in {low}, {high}. Received: {name}={value!r}.")
+        if not np.size(self.noise) or np.min(self.noise) < 0:
+            raise errors.InputError(f"noise must be standard deviations, at least one. Received: noise={self.noise!r}.")
+        from keras_ae.zoo import registry
+
+        if not isinstance(self.model, str | Autoencoder):
+            raise errors.InputError(f"model must be a name of the zoo or a model. Received: {self.model!r}.")
+        kind = registry.model_class(self.model) if isinstance(self.model, str) else type(self.model)
+        anomaly_scores.check(self.criterion, kind)
+
+    def _validated(self, X: Any, reset: bool = False) -> np.ndarray:
+        """X as numbers, checked."""
+        check_table(X)
+        finite = {"ensure_all_finite": False, "allow_nd": True, "ensure_min_samples": 2 if reset else 1}
+        x = validate_data(self, X, reset=reset, dtype=np.float64, **finite)
+        if np.isinf(x).any():
+            first = tuple(map(int, np.argwhere(np.isinf(x))[0]))
+            raise errors.InputError(f"X has infinite values, the first at index {first}. Replace or drop them.")
+        if np.isnan(x).any() and (x.ndim > 2 or isinstance(self.model, Autoencoder)):
+            raise errors.InputError("X has missing values (NaN), which only tables and models by name may have.")
+        if reset:
+            self.shape_ = self.model.event_shape if isinstance(self.model, Autoencoder) else tuple(x.shape[1:])
+        if x.shape[1:] != self.shape_:
+            wanted = ", ".join(map(str, self.shape_))
+            raise errors.InputError(f"X must have the shape (n, {wanted}). Received: {x.shape}.")
+        return x
+
+    def _seen(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Examples as the models see them, and which of their values were observed."""
+        return (x.astype("float32") if self.columns_ is None else self.columns_.transform(x)), ~np.isnan(x)
+
+    def _train(self, model: Autoencoder, x: np.ndarray, observed: np.ndarray) -> anomaly_scores.Normality:
+        """Trains a model on rows, then without the worst of them."""
+        steps = -(-len(x) // self.batch_size)
+        epochs = math.ceil(STEPS / steps) if self.epochs is None else self.epochs
+        model.compile(Adam(self.learning_rate), steps_per_execution=min(steps, STEPS_PER_EXECUTION))
+        for share in (0.0, self.trim):
+            if share:
+                scores = anomaly_scores.Normality(model, self.criterion, x, observed)(x, observed, self.seed_)
+                best = np.sort(np.argsort(-scores, kind="stable")[: max(math.ceil(len(x) * (1 - share)), 1)])
+                x, observed = x[best], observed[best]
+            with _silent():
+                model.fit(x, batch_size=self.batch_size, epochs=-(-epochs // 2), verbose=0)
+        return anomaly_scores.Normality(model, self.criterion, x, observed)
+
+    def _models(self, x: np.ndarray) -> list[Autoencoder]:
+        """The models to train on such examples."""
+        from keras_ae.zoo import registry
+
+        name, table, values = str(self.model), x.ndim == 2, math.prod(x.shape[1:])
+        latent_dim = min(-(-values // 2), 32) if self.latent_dim is None else self.latent_dim
+        hidden = (() if table else (256,)) if self.hidden is None else tuple(self.hidden)
+        of_name: dict[str, Any] = {
+            "network_options": {"hidden": hidden},
+            "likelihood": "normal" if table else "bernoulli",
+        }
+        options = ({} if name == "linear_ae" else of_name) | (self.options or {})
+        members: list[dict[str, Any]] = [{}]
+        if table and registry.model_class(name) is DenoisingAE and "corruption" not in options:
+            layers = [NormalNoise(float(noise), seed=self.seed_ + i) for i, noise in enumerate(self.noise)]
+            members = [{"corruption": layer} for layer in layers]
+        return [
+            registry.create(name, x.shape[1:], latent_dim, seed=self.seed_ + i, **options, **member)
+            for i, member in enumerate(members)
+        ]
+
+    def _calibrate(self, x: np.ndarray) -> "AnomalyDetector":
+        self.calibration_scores_ = np.sort(self._scores(x))
+        self.offset_ = conformal.threshold(self.calibration_scores_, self.contamination)
+        return self
+
+    def _scores(self, x: np.ndarray) -> np.ndarray:
+        seen = self._seen(x)
+        return np.mean([normality(*seen, self.seed_) for normality in self.normality_], axis=0)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.non_deterministic = self.random_state is None
+        return tags

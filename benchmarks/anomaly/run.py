@@ -1,6 +1,6 @@
 """Anomaly detection on data that nobody tuned the detectors for.
 
-    python benchmarks/anomaly/run.py [--seeds 5] [--sets wine iris] [--out results.csv]
+    python benchmarks/anomaly/run.py [--seeds 5] [--sets wine iris] [--detectors keras_ae] [--out results.csv]
     python benchmarks/anomaly/run.py --images [--seeds 3] [--rows 1000]
 
 Trains each detector, with its defaults, on rows of which up to one in eleven is rare, and asks how well its scores of
@@ -44,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="splits of each set (%(default)s)")
     parser.add_argument("--sets", nargs="+", choices=sets.NAMES, default=sets.NAMES, metavar="SET", help="(all)")
+    parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=DETECTORS, metavar="NAME", help="(all)")
     parser.add_argument("--images", action="store_true", help="MNIST, one digit normal, in place of tables")
     parser.add_argument("--rows", type=int, default=1000, help="images to train on (%(default)s)")
     parser.add_argument("--out", type=Path, default=FOLDER / "results.csv", help="the CSV (results.csv, beside this)")
@@ -102,17 +103,18 @@ def main() -> None:
     options, rows = arguments(), []
     for seed in range(options.seeds):
         for name, train, test, rare in rounds(options, seed):
-            for detector in DETECTORS:
+            for detector in options.detectors:
                 start = time.perf_counter()
                 scores = anomaly_scores(detector, train, test, seed)
                 figures = {"auc": roc_auc_score(rare, scores), "ap": average_precision_score(rare, scores)}
                 seconds = time.perf_counter() - start
                 rows.append({"set": name, "seed": seed, "detector": detector, **figures, "seconds": seconds})
-            print(seed, name, *(f"{row['auc']:.3f}" for row in rows[-len(DETECTORS) :]), flush=True)
+            print(seed, name, *(f"{row['auc']:.3f}" for row in rows[-len(options.detectors) :]), flush=True)
     found = pd.DataFrame(rows)
     if options.out.exists():
         before = pd.read_csv(options.out)
-        found = pd.concat([before[~before["set"].isin(found["set"])], found])
+        key = ["set", "detector", "seed"]
+        found = pd.concat([before, found]).drop_duplicates(key, keep="last").sort_values(key)
     found.round(4).to_csv(options.out, index=False)
     if options.out.parent == FOLDER:
         page = FOLDER / "README.md"

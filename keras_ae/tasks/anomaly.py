@@ -19,15 +19,16 @@ from keras_ae.tasks.columns import Columns, check_table
 from keras_ae.tasks.transformer import _silent
 
 STEPS = 1500  # of training, where epochs is None
+ROWS = 10_000  # of an epoch, at least, as far as there are passes
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
     """Detector of anomalies in tables or images, with scikit-learn's conventions: higher scores are more normal.
 
-    The default on tables are three linear denoising autoencoders, with little, medium and strong noise: little shows
-    what breaks a tight relation between columns, strong noise what is far from the others in many of them. Each is
-    trained twice: on all rows, then without the `trim` that it scores worst, since training rows may hold anomalies,
-    too. The score of an example is the mean over the models of
+    The default on tables are three linear denoising autoencoders. With little noise they show what breaks a tight
+    relation between columns, with much noise what is far from the others in many of them. Each is trained twice: on all
+    rows, then without the `trim` that it scores worst, since training rows may hold anomalies, too. The score of an
+    example is the mean over the models of
 
         -1/2 sum_j e_j^2 / s_j^2 - 1/2 (c - m)^T S^-1 (c - m)        e = x - E[x | code of x], c: code of x
 
@@ -80,7 +81,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         *,
         latent_dim: int | None = None,
         hidden: Sequence[int] | None = None,
-        noise: Sequence[float] = (0.1, 1.0, 2.0),
+        noise: Sequence[float] = (0.2, 2.0, 4.0),
         trim: float = 0.1,
         calibration: float = 0.2,
         epochs: int | None = None,
@@ -199,16 +200,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _train(self, model: Autoencoder, x: np.ndarray, observed: np.ndarray) -> anomaly_scores.Normality:
         """Trains a model on rows, then without the worst of them."""
-        steps = -(-len(x) // self.batch_size)
-        epochs = math.ceil(STEPS / steps) if self.epochs is None else self.epochs
-        model.compile(Adam(self.learning_rate), steps_per_execution=min(steps, STEPS_PER_EXECUTION))
+        passes = math.ceil(STEPS * self.batch_size / len(x)) if self.epochs is None else self.epochs
+        model.compile(Adam(self.learning_rate), steps_per_execution=STEPS_PER_EXECUTION)
         for share in (0.0, self.trim):
             if share:
                 scores = anomaly_scores.Normality(model, self.criterion, x, observed)(x, observed, self.seed_)
                 best = np.sort(np.argsort(-scores, kind="stable")[: max(math.ceil(len(x) * (1 - share)), 1)])
                 x, observed = x[best], observed[best]
-            with _silent():
-                model.fit(x, batch_size=self.batch_size, epochs=-(-epochs // 2), verbose=0)
+            with _silent():  # a small table is repeated: each epoch has a cost of its own
+                repeats = min(-(-passes // 2), max(ROWS // len(x), 1))
+                rows, epochs = np.tile(x, (repeats, *[1] * (x.ndim - 1))), -(-passes // (2 * repeats))
+                model.fit(rows, batch_size=self.batch_size, epochs=epochs, verbose=0)
         return anomaly_scores.Normality(model, self.criterion, x, observed)
 
     def _models(self, x: np.ndarray) -> list[Autoencoder]:

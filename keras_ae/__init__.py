@@ -25,7 +25,7 @@ _MODELS = (
 _HOME = {
     **dict.fromkeys(_MODELS, "keras_ae.models"),
     **dict.fromkeys(("create", "describe", "list_models"), "keras_ae.zoo"),
-    **dict.fromkeys(("from_preset", "list_presets"), "keras_ae.zoo.presets"),
+    **dict.fromkeys(("from_preset", "list_presets", "upload_preset"), "keras_ae.zoo.presets"),
     **dict.fromkeys(("InputError", "TrainingDivergedError"), "keras_ae.errors"),
     "export": "keras_ae.serving",
     "load_model": "keras_ae.models.files",

@@ -145,3 +145,38 @@ def test_a_hub_gives_its_files(home, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(InputError, match=r"keras-ae\[hub\]"):
         keras_ae.from_preset("hf://owner/tiny")
+
+
+class Hub:
+    """The part of huggingface_hub that an upload needs, with its repositories in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def create_repo(self, repo_id, exist_ok):
+        (self.folder / repo_id).mkdir(parents=True, exist_ok=exist_ok)
+
+    def upload_folder(self, repo_id, folder_path):
+        if "closed" in repo_id:
+            raise OSError("403 Forbidden")
+        shutil.copytree(folder_path, self.folder / repo_id, dirs_exist_ok=True)
+        return f"https://huggingface.co/{repo_id}"
+
+    def snapshot_download(self, repo_id):
+        return str(self.folder / repo_id)
+
+
+def test_what_is_uploaded_can_be_loaded(home, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(tmp_path / "hub"))
+    for _ in range(2):
+        assert keras_ae.upload_preset(home / "tiny", "hf://owner/tiny") == "https://huggingface.co/owner/tiny"
+    assert keras_ae.from_preset("hf://owner/tiny").latent_dim == 2
+    with pytest.raises(InputError, match="hf://owner/closed could not be uploaded: 403"):
+        keras_ae.upload_preset(home / "tiny", "hf://owner/closed")
+    with pytest.raises(InputError, match=r"hf://owner/name\. Received: 'owner/tiny'"):
+        keras_ae.upload_preset(home / "tiny", "owner/tiny")
+    altered = shutil.copytree(home / "tiny", tmp_path / "altered")
+    (altered / "model.keras").write_bytes(b"other")
+    with pytest.raises(InputError, match=r"model\.keras"):
+        keras_ae.upload_preset(altered, "hf://owner/altered")
+    assert not (tmp_path / "hub" / "owner" / "altered").exists()

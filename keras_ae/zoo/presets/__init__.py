@@ -3,8 +3,10 @@
 import fnmatch
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from keras_ae import errors, models
 from keras_ae.models import files
@@ -82,7 +84,8 @@ def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Pa
     if not isinstance(name, str) or not name:
         raise errors.InputError(f"name must be that of a preset, such as 'vae_mnist', or a path. Received: {name!r}.")
     if name.startswith(HUB):
-        return _from_hub(name.removeprefix(HUB))
+        repository = _repository(name)
+        return Path(_with_hub(name, "loaded", lambda hub: hub.snapshot_download(repository)))
     if os.sep in name or name.startswith("."):
         return Path(name)
     homes = [*([Path(folder)] if folder else []), *files.homes()]
@@ -100,16 +103,49 @@ def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Pa
     )
 
 
-def _from_hub(repository: str) -> Path:
-    """Downloads a repository of the Hugging Face hub, or finds it in its cache."""
+def upload_preset(folder: str | os.PathLike, repository: str) -> str:
+    """Puts the folder of a preset on the Hugging Face hub, for `from_preset` of everybody.
+
+    Args:
+        folder: of `save_to_preset`, or one of `saved_models/`; its files are verified first.
+        repository: "hf://owner/name", made if there is none. You have to be logged in: `hf auth login`.
+
+    Returns:
+        The address of what was uploaded.
+
+    Raises:
+        InputError: no such repository name, a file is missing or altered, or the hub refused.
+
+    Example:
+        >>> keras_ae.upload_preset("mine", "hf://me/digits")  # doctest: +SKIP
+        'https://huggingface.co/me/digits/commit/...'
+    """
+    name = _repository(repository)
+    folders.verify(Path(folder))
+
+    def upload(hub: Any) -> str:
+        hub.create_repo(name, exist_ok=True)
+        return str(hub.upload_folder(repo_id=name, folder_path=os.fspath(folder)))
+
+    return _with_hub(repository, "uploaded", upload)
+
+
+def _repository(address: str) -> str:
+    """owner/name of "hf://owner/name"."""
+    name = str(address).removeprefix(HUB)
+    if not str(address).startswith(HUB) or name.count("/") != 1:
+        raise errors.InputError(f"A model of the hub is named {HUB}owner/name. Received: {address!r}.")
+    return name
+
+
+def _with_hub(address: str, done: str, action: Callable[[Any], str]) -> str:
+    """What an action with the module huggingface_hub gives."""
     try:
         import huggingface_hub  # type: ignore[import-not-found]
     except ImportError as error:
         raise errors.InputError(f"{HUB} needs the package huggingface_hub: pip install 'keras-ae[hub]'.") from error
-    if repository.count("/") != 1:
-        raise errors.InputError(f"A model of the hub is named {HUB}owner/name. Received: {HUB + repository!r}.")
     try:
-        return Path(huggingface_hub.snapshot_download(repository))
+        return action(huggingface_hub)
     except Exception as error:  # the hub's, of the network, of the file system
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise errors.InputError(f"{HUB}{repository} could not be loaded: {reason}") from error
+        raise errors.InputError(f"{address} could not be {done}: {reason}") from error

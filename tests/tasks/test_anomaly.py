@@ -46,6 +46,16 @@ def test_it_finds_what_is_off_the_line(fitted, rng):
     assert fitted.predict([[0, 0, 0, 0], [2, -4, 2, 0]]).tolist() == [1, -1]
 
 
+def test_anomalies_among_the_training_rows_are_left_out(rng):
+    def off(n):
+        return [2, -4, 2, 0] + 0.1 * rng.normal(size=(n, 4)) * [1, 1, 1, 0]
+
+    rows, normal, others = np.r_[line(rng, 270), off(30)], line(rng, 200), off(200)
+    detectors = [AnomalyDetector(trim=trim, **SMALL).fit(rows) for trim in (0.0, 0.1)]
+    margins = [d.score_samples(normal).mean() - d.score_samples(others).mean() for d in detectors]
+    assert margins[1] > 3 * margins[0] > 0
+
+
 def test_the_conventions_of_scikit_learn(fitted, rng):
     x = line(rng, 50)
     np.testing.assert_allclose(fitted.decision_function(x), fitted.score_samples(x) - fitted.offset_)

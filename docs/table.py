@@ -3,6 +3,7 @@
 python docs/table.py
 """
 
+import json
 from pathlib import Path
 
 from keras_ae.zoo import presets, registry
@@ -30,14 +31,15 @@ def table(folder: str) -> str:
 
 
 def preset_table() -> str:
-    """The table of presets, with links to their cards and the figures that they must reach."""
+    """The table of presets, with links to their cards and the figures."""
     lines = ["| name | data | code | squared error | log p(x), nats |", "|---|---|---|---|---|"]
     for name in presets.list_presets():
-        preset = presets.preset(name)
-        bound = f"{preset.expected['log_prob']:.2f} (K = {preset.samples})" if "log_prob" in preset.expected else "-"
-        error, recipe = preset.expected["squared_error"], preset.recipe
+        metrics = json.loads((ROOT / "saved_models" / name / "metrics.json").read_text())
+        probability = metrics["quantity"] == "log-probability"  # not the cross-entropy of grey levels
+        bound = f"{metrics['bound']:.2f} (K = {metrics['samples']})" if probability else "-"
+        recipe = presets.preset(name).recipe
         card = f"[`{name}`](saved_models/{name})"
-        lines.append(f"| {card} | {recipe.data} | {recipe.latent_dim} | {error:.2f} | {bound} |")
+        lines.append(f"| {card} | {recipe.data} | {recipe.latent_dim} | {metrics['squared_error']:.2f} | {bound} |")
     return "\n".join(lines)
 
 

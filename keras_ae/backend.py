@@ -1,6 +1,8 @@
 """The few things that `keras.ops` lacks, once per backend."""
 
-from collections.abc import Callable
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -147,3 +149,14 @@ def vjp(model: keras.Model, function: Callable, x: Any) -> tuple[Any, Callable]:
         if new is not old:
             variable.assign(new)
     return y, lambda v: pull(v)[0]
+
+
+@contextlib.contextmanager
+def silent_retracing() -> Iterator[None]:
+    """Without TensorFlow's warnings of retracing, where each of many fits compiles a model of its own."""
+    logger = logging.getLogger("tensorflow")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before

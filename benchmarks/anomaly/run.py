@@ -1,4 +1,4 @@
-"""Anomaly detection on data that nobody tuned the detectors for.
+"""Anomaly detection on tables and images in which one class is rare.
 
     python benchmarks/anomaly/run.py [--seeds 5] [--sets wine iris] [--detectors keras_ae] [--out results.csv]
     python benchmarks/anomaly/run.py --images [--seeds 3] [--rows 1000]

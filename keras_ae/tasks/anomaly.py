@@ -9,14 +9,13 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_ae import errors
+from keras_ae import backend, errors
 from keras_ae.layers import NormalNoise
 from keras_ae.models import Autoencoder, DenoisingAE
 from keras_ae.models.training import STEPS_PER_EXECUTION
 from keras_ae.optimizers import Adam
 from keras_ae.tasks import anomaly_scores, conformal
 from keras_ae.tasks.columns import Columns, check_table
-from keras_ae.tasks.transformer import _silent
 
 STEPS = 1500  # of training, where epochs is None
 ROWS = 10_000  # of an epoch, at least, as far as there are passes
@@ -160,14 +159,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return np.mean([normality.contributions(x, observed) for normality in self.normality_], axis=0)
 
     def _check_arguments(self) -> None:
-        for name, value, low, high in (
-            ("contamination", self.contamination, "(0", "0.5]"),
-            ("trim", self.trim, "[0", "0.5]"),
-            ("calibration", self.calibration, "(0", "1)"),
+        for name, where, inside in (
+            ("contamination", "(0, 0.5]", lambda share: 0 < share <= 0.5),
+            ("trim", "[0, 0.5]", lambda share: 0 <= share <= 0.5),
+            ("calibration", "(0, 1)", lambda share: 0 < share < 1),
         ):
-            inside = isinstance(value, int | float) and 0 <= value <= float(high[:-1])
-            if not inside or (low == "(0" and value == 0) or (high == "1)" and value == 1):
-                raise errors.InputError(f"{name} must be a share in {low}, {high}. Received: {name}={value!r}.")
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not inside(value):
+                raise errors.InputError(f"{name} must be a share in {where}. Received: {name}={value!r}.")
         if not np.size(self.noise) or np.min(self.noise) < 0:
             raise errors.InputError(f"noise must be standard deviations, at least one. Received: noise={self.noise!r}.")
         from keras_ae.zoo import registry
@@ -207,7 +206,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 scores = anomaly_scores.Normality(model, self.criterion, x, observed)(x, observed, self.seed_)
                 best = np.sort(np.argsort(-scores, kind="stable")[: max(math.ceil(len(x) * (1 - share)), 1)])
                 x, observed = x[best], observed[best]
-            with _silent():  # a small table is repeated: each epoch has a cost of its own
+            with backend.silent_retracing():  # a small table is repeated: each epoch has a cost of its own
                 repeats = min(-(-passes // 2), max(ROWS // len(x), 1))
                 rows, epochs = np.tile(x, (repeats, *[1] * (x.ndim - 1))), -(-passes // (2 * repeats))
                 model.fit(rows, batch_size=self.batch_size, epochs=epochs, verbose=0)

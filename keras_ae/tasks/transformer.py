@@ -1,8 +1,6 @@
 """An autoencoder as a scikit-learn transformer."""
 
-import contextlib
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -104,7 +102,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             self.model_ = self._create(X, likelihood)
             steps = -(-len(X) // errors.whole_number("batch_size", self.batch_size))
             self.model_.compile(Adam(self.learning_rate), steps_per_execution=min(steps, STEPS_PER_EXECUTION))
-            with _silent():
+            with backend.silent_retracing():
                 self.model_.fit(self._seen(X), batch_size=self.batch_size, epochs=self.epochs, verbose=0)
         self._n_features_out = int(np.prod(self.model_.latent_shape))
         return self
@@ -215,14 +213,3 @@ def _check(X: np.ndarray, shape: tuple[int, ...], kind: type[Autoencoder]) -> No
             f"{kind.__name__} needs a condition for each row, which transform has not. Use the model itself: "
             "model.encode(x, condition=...)."
         )
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Without TensorFlow's warnings of retracing: each fit compiles a model of its own."""
-    logger = logging.getLogger("tensorflow")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.base import clone
@@ -177,9 +178,8 @@ def test_noise_has_deviations(noise):
 def test_columns_of_text_are_named():
     with pytest.raises(InputError, match=r"no numbers: 1\."):
         AnomalyDetector().fit([[1, "Ulm"], [2, "Bonn"]])
-    pandas = pytest.importorskip("pandas")
     with pytest.raises(InputError, match=r"no numbers: 'town'\."):
-        AnomalyDetector().fit(pandas.DataFrame({"age": [1, 2], "town": ["Ulm", "Bonn"]}))
+        AnomalyDetector().fit(pd.DataFrame({"age": [1, 2], "town": ["Ulm", "Bonn"]}))
 
 
 def test_errors_say_what_to_do(fitted):

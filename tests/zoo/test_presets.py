@@ -60,8 +60,10 @@ def test_a_preset_is_its_training_saved(home):
     with np.load(home / "tiny" / "pairs.npz") as pairs:
         np.testing.assert_allclose(model.reconstruct(pairs["x"]), pairs["reconstruction"], atol=1e-6)
         assert len(np.unique(pairs["code"], axis=0)) == folder.PAIRS_STORED
+    evaluated = json.loads((home / "tiny" / "metrics.json").read_text())
     card = (home / "tiny" / "README.md").read_text()
-    for what in ("library_name: keras", "keras-ae zoo train tiny", "reconstructions.png", "samples.png", "-ELBO"):
+    shown = ("library_name: keras", "keras-ae zoo train tiny", "reconstructions.png", "samples.png", "-ELBO")
+    for what in (*shown, f"{{type: log-probability, value: {evaluated['bound']:.4f}}}"):
         assert what in card
 
 
@@ -70,7 +72,8 @@ def test_a_check_finds_another_model(home, tmp_path):
     model = keras_ae.from_preset("tiny", home)
     model.output_head.bias.assign_add(np.ones(model.output_head.bias.shape))
     model.save_to_preset(tmp_path / "tiny")
-    assert not any(result.passed for result in training.check("tiny", tmp_path))
+    passed = {result.figure: result.passed for result in training.check("tiny", tmp_path)}
+    assert passed == {"squared_error": False, "log_prob": False, "rate": True}  # the encoder is the same
 
 
 def test_a_training_goes_on_and_replaces_its_preset(home, tmp_path):

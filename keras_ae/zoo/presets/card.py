@@ -20,6 +20,13 @@ library_name: keras
 license: apache-2.0
 tags: [keras, keras_ae, autoencoder, {model}]
 datasets: [{data}]
+model-index:
+- name: {name}
+  results:
+  - task: {{type: image-feature-extraction}}
+    dataset: {{name: {data}, type: {data}, split: test}}
+    metrics:
+{index}
 ---
 
 # {name}
@@ -74,6 +81,7 @@ def text(
         purpose=chosen.purpose,
         model=settings.model,
         data=settings.data,
+        index=index(metrics),
         source=SOURCES.get(settings.data, settings.data),
         class_name=type(model).__name__,
         equation=registry.equation(settings.model),
@@ -88,6 +96,14 @@ def text(
         table=table(metrics),
         pictures="\n".join(f"![{path.stem}]({path.name})\n" for path in drawn),
         condition=", condition=conditions" if model.conditional else "",
+    )
+
+
+def index(metrics: dict[str, Any]) -> str:
+    """The figures of the test split as lines of the hub's `model-index`."""
+    figures = {"squared_error": metrics["squared_error"], metrics["quantity"]: metrics["bound"]}
+    return "\n".join(
+        f"    - {{type: {name}, value: {value:.4f}}}" for name, value in figures.items() if value is not None
     )
 
 

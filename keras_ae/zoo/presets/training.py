@@ -73,8 +73,8 @@ def measure(chosen: presets.Preset, model: models.Autoencoder) -> dict[str, Any]
 
 def figures(metrics: dict[str, Any]) -> dict[str, float]:
     """The figures of `metrics.json` that a preset must reach: those that do not depend on what noise is drawn."""
-    found = {"squared_error": metrics["squared_error"]}
-    return found | ({"log_prob": metrics["bound"]} if metrics["bound"] is not None else {})
+    named = {"squared_error": "squared_error", "log_prob": "bound", "rate": "rate"}
+    return {figure: metrics[name] for figure, name in named.items() if metrics[name] is not None}
 
 
 def check(name: str, home: str | os.PathLike | None = None) -> list[Check]:

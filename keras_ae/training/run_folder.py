@@ -67,10 +67,12 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         files.write_text(self._config_file, json.dumps(config, indent=2) + "\n")
 
-    def check_resumable(self, recipe: dict[str, Any], fixed: Sequence[str] = ()) -> None:
+    def check_resumable(
+        self, recipe: dict[str, Any], fixed: Sequence[str] = (), defaults: dict[str, Any] | None = None
+    ) -> None:
         """Raises InputError unless the run was started with the same recipe; only `epochs` may differ, if it is not
-        among those that are `fixed`."""
-        stored = self.config.get("recipe", {})
+        among those that are `fixed`. Settings that were not known when the run was started had their `defaults`."""
+        stored = (defaults or {}) | self.config.get("recipe", {})
         different = [
             f"{key}: {stored.get(key)!r} in the folder, {value!r} now"
             for key, value in recipe.items()

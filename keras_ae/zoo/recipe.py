@@ -57,6 +57,7 @@ class Recipe:
         monitor: terms whose sum on the validation data is what `patience` looks at; reconstruction and kl for a beta
             VAE whose beta changes, and with it the loss.
         seed: of weights, noise and order.
+        optimizer_options: further arguments of Adam, such as `{"beta_1": 0.5}`.
         options: further arguments of the model's class.
     """
 
@@ -77,6 +78,7 @@ class Recipe:
     patience: int | None = None
     monitor: Sequence[str] = ("loss",)
     seed: int = 0
+    optimizer_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     network_options: dict[str, Any] = field(default_factory=dict)
 
@@ -133,7 +135,8 @@ class Recipe:
         )
         steps = self.epochs * -(-(len(dataset) - self.held_out(dataset)) // self.batch_size)
         cosine = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
-        model.compile(Adam(cosine if self.schedule == "cosine" else self.learning_rate))
+        rate = cosine if self.schedule == "cosine" else self.learning_rate
+        model.compile(Adam(rate, **self.optimizer_options))
         return model
 
     def held_out(self, dataset: Dataset) -> int:
@@ -190,7 +193,8 @@ def train(
         TrainingDivergedError: a term became infinite or not a number; the last checkpoint is still good.
     """
     if resume:
-        folder.check_resumable(_plain(recipe), fixed=("epochs",) if recipe.schedule == "cosine" else ())
+        fixed = ("epochs",) if recipe.schedule == "cosine" else ()
+        folder.check_resumable(_plain(recipe), fixed, _plain(Recipe(recipe.model)))
     dataset = recipe.load("train")
     # Before anything is written: mistakes leave nothing behind.
     validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None

@@ -58,6 +58,17 @@ def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTens
     return function
 
 
+def log_gamma(x: Any) -> Any:
+    """log Gamma(x), of positive tensors."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.math.lgamma(ops.convert_to_tensor(x))
+    import jax
+
+    return jax.scipy.special.gammaln(x)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error of the backend says that memory ran out."""
     return isinstance(error, MemoryError) or any(

@@ -14,66 +14,11 @@ import numpy as np
 from keras import ops
 
 from keras_ae import errors
-from keras_ae.distributions.normal import bound, normal_log_density, sum_event
+from keras_ae.distributions.levels import BetaBinomial, DiscretizedLogistic, QuantizedNormal, check_levels
+from keras_ae.distributions.likelihood import Likelihood
+from keras_ae.distributions.normal import bound, normal_log_density
 
 MIN_VARIANCE = 1e-6
-
-
-class Likelihood(keras.layers.Layer):
-    """Base of the observation models.
-
-    A Keras layer, so that what it learns (a variance, say) is trained and saved with the model that holds it.
-    `event_log_prob(x, params)` is all that a new one has to give, beside `mean` and `sample`.
-    """
-
-    discrete = False  # whether log_prob is a probability, so that bits per dimension make sense
-    parameters = 1  # parameters per value of x
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.built = True
-
-    def param_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the parameters of one example."""
-        return (*event_shape[:-1], event_shape[-1] * self.parameters)
-
-    def encoder_input(self, x: Any) -> Any:
-        """x as the encoder sees it."""
-        return x
-
-    def log_prob(self, x: Any, params: Any, mask: Any = None) -> Any:
-        """log p(x | params) in nats per example.
-
-        Args:
-            x: (batch, *event).
-            params: (..., batch, *param_shape).
-            mask: (batch, *event), true where x was observed; the others do not count.
-        """
-        x = ops.cast(x, "float32")
-        values = self.event_log_prob(x, ops.cast(params, "float32"))
-        if mask is not None:
-            values = ops.where(mask, values, 0.0)
-        return sum_event(values, ops.ndim(x) - 1)
-
-    def event_log_prob(self, x: Any, params: Any) -> Any:
-        """log p of every value of x, in nats."""
-        raise NotImplementedError
-
-    def mean(self, params: Any) -> Any:
-        """E[x | params]."""
-        raise NotImplementedError
-
-    def sample(self, params: Any, seed: keras.random.SeedGenerator) -> Any:
-        """One draw of x for every set of parameters."""
-        raise NotImplementedError
-
-    def check(self, x: np.ndarray, name: str) -> None:
-        """Raises InputError where x lies outside of what this likelihood can explain. NaN stands for missing."""
-
-    def _split(self, params: Any) -> Any:
-        """Parameters as (..., values, parameters)."""
-        shape = ops.shape(params)
-        return ops.reshape(params, (*shape[:-1], shape[-1] // self.parameters, self.parameters))
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -94,6 +39,9 @@ class Bernoulli(Likelihood):
 
     def mean(self, params: Any) -> Any:
         return ops.sigmoid(params)
+
+    def probabilities(self, params: Any) -> Any:
+        return ops.stack([ops.sigmoid(-params), ops.sigmoid(params)], axis=-1)
 
     def sample(self, params: Any, seed: keras.random.SeedGenerator) -> Any:
         uniform = keras.random.uniform(ops.shape(params), dtype="float32", seed=seed)
@@ -195,9 +143,11 @@ class Categorical(Likelihood):
         return ops.sum(classes * ops.log_softmax(self._split(params), axis=-1), axis=-1)
 
     def mean(self, params: Any) -> Any:
-        if self.one_hot:
-            return ops.softmax(params, axis=-1)
-        return ops.matmul(ops.softmax(self._split(params), axis=-1), ops.arange(self.levels, dtype="float32"))
+        probabilities = self.probabilities(params)
+        return probabilities if self.one_hot else ops.matmul(probabilities, ops.arange(self.levels, dtype="float32"))
+
+    def probabilities(self, params: Any) -> Any:
+        return ops.softmax(params if self.one_hot else self._split(params), axis=-1)
 
     def sample(self, params: Any, seed: keras.random.SeedGenerator) -> Any:
         logits = params if self.one_hot else self._split(params)
@@ -206,21 +156,23 @@ class Categorical(Likelihood):
         return ops.one_hot(classes, self.levels, dtype="float32") if self.one_hot else ops.cast(classes, "float32")
 
     def check(self, x: np.ndarray, name: str) -> None:
-        observed = x[~np.isnan(x)] if np.issubdtype(x.dtype, np.floating) else x
         if self.one_hot:
-            if x.shape[-1] != self.levels or not np.allclose(x.sum(-1), 1) or observed.min() < 0:
+            if x.shape[-1] != self.levels or not np.allclose(x.sum(-1), 1) or np.nanmin(x) < 0:
                 raise errors.InputError(
                     f"{name} must hold one-hot vectors of {self.levels} classes on its last axis. Received: shape "
                     f"{x.shape}, sums from {x.sum(-1).min():g} to {x.sum(-1).max():g}."
                 )
-        elif observed.min() < 0 or observed.max() >= self.levels or (observed != np.round(observed)).any():
-            raise errors.InputError(
-                f"{name} must hold whole numbers from 0 to {self.levels - 1} for Categorical(levels={self.levels}). "
-                f"Received: values from {observed.min():g} to {observed.max():g}."
-            )
+        else:
+            check_levels(x, name, self.levels, type(self).__name__)
 
 
-KNOWN = {"bernoulli": Bernoulli, "normal": Normal, "categorical": Categorical}
+OF_LEVELS: dict[str, Any] = {  # whole numbers 0..levels - 1
+    "categorical": Categorical,
+    "discretized_logistic": DiscretizedLogistic,
+    "quantized_normal": QuantizedNormal,
+    "beta_binomial": BetaBinomial,
+}
+KNOWN = {"bernoulli": Bernoulli, "normal": Normal, **OF_LEVELS}
 
 
 def get(identifier: str | Likelihood) -> Likelihood:

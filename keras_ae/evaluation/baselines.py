@@ -50,8 +50,8 @@ def _normal(train: np.ndarray, test: np.ndarray, _: Any) -> np.ndarray:
     return -0.5 * (np.log(2 * np.pi * variance) + np.square(test - mean) / variance)
 
 
-def _categorical(train: np.ndarray, test: np.ndarray, likelihood: likelihoods.Categorical) -> np.ndarray:
-    if likelihood.one_hot:
+def _categorical(train: np.ndarray, test: np.ndarray, likelihood: Any) -> np.ndarray:
+    if getattr(likelihood, "one_hot", False):
         p = (train.sum(axis=0, dtype="float64") + 1) / (len(train) + likelihood.levels)
         return test * np.log(p)
     counts = np.stack([(train == level).sum(axis=0) for level in range(likelihood.levels)])
@@ -59,10 +59,10 @@ def _categorical(train: np.ndarray, test: np.ndarray, likelihood: likelihoods.Ca
     return np.log(np.take_along_axis(p, test.astype(int), axis=0))
 
 
-INDEPENDENT = {
+INDEPENDENT: dict[type, Any] = {
     likelihoods.Bernoulli: _bernoulli,
     likelihoods.Normal: _normal,
-    likelihoods.Categorical: _categorical,
+    **dict.fromkeys(likelihoods.OF_LEVELS.values(), _categorical),
 }
 
 

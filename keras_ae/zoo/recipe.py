@@ -44,7 +44,7 @@ class Recipe:
         likelihood: `"auto"` (by the data), `"bernoulli"`, `"normal"`, `"normal-learned"`, `"normal-per-value"` or
             `"categorical"`.
         binarize: None, `"threshold"`, `"fixed"` or `"dynamic"`.
-        levels: whether pixels stay whole numbers, for a categorical likelihood.
+        levels: whether pixels stay whole numbers, for likelihoods of levels.
         image_size: (height, width) of a folder of images.
         batch_size: examples per step.
         learning_rate: of Adam, at its first step.
@@ -148,12 +148,12 @@ class Recipe:
         if name == "auto":
             low, high = dataset.range
             name = "categorical" if self.levels else "bernoulli" if low >= 0 and high <= 1 else "normal"
-        if name == "categorical":
+        if name in likelihoods.OF_LEVELS:
             if dataset.levels is None:
-                raise errors.InputError("likelihood 'categorical' needs whole-number pixels: add --levels.")
-            return likelihoods.Categorical(dataset.levels)
+                raise errors.InputError(f"likelihood {name!r} needs whole-number pixels: add --levels.")
+            return likelihoods.OF_LEVELS[name](dataset.levels)
         if name not in LIKELIHOODS:
-            raise errors.unknown("likelihood", name, [*LIKELIHOODS, "categorical", "auto"])
+            raise errors.unknown("likelihood", name, [*LIKELIHOODS, *likelihoods.OF_LEVELS, "auto"])
         return LIKELIHOODS[name]()
 
 

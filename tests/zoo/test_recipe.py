@@ -26,5 +26,5 @@ def test_a_run_older_than_a_setting_goes_on(tmp_path):
     del config["recipe"]["optimizer_options"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     recipes.train(Recipe(**settings), RunFolder(tmp_path), resume=True)
-    with pytest.raises(InputError, match="optimizer_options: .* in the folder, .*0.5.* now"):
+    with pytest.raises(InputError, match=r"optimizer_options: .* in the folder, .*0\.5.* now"):
         recipes.train(Recipe(**settings, optimizer_options={"beta_1": 0.5}), RunFolder(tmp_path), resume=True)

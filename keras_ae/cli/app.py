@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from keras_ae.cli import latent, trained, zoo
+from keras_ae.cli import compression, latent, trained, zoo
 from keras_ae.cli.common import RunArgument, SplitOption, import_keras
 from keras_ae.errors import InputError, TrainingDivergedError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(trained.app)
 app.add_typer(latent.app)
+app.add_typer(compression.app)
 
 
 def main() -> None:
@@ -85,10 +86,14 @@ def train(
     network: Annotated[str, typer.Option(help="dense, conv or dcgan.")] = "dense",
     hidden: Annotated[str | None, typer.Option(help="Units of dense hidden layers, such as 512,256.")] = None,
     likelihood: Annotated[
-        str, typer.Option(help="auto, bernoulli, normal, normal-learned, normal-per-value or categorical.")
+        str,
+        typer.Option(
+            help="auto, bernoulli, normal, normal-learned, normal-per-value; with --levels categorical, "
+            "discretized_logistic, quantized_normal or beta_binomial."
+        ),
     ] = "auto",
     binarize: Annotated[str | None, typer.Option(help="threshold, fixed or dynamic (anew each epoch).")] = None,
-    levels: Annotated[bool, typer.Option("--levels", help="Keep pixels as whole numbers (categorical).")] = False,
+    levels: Annotated[bool, typer.Option("--levels", help="Keep pixels as whole numbers.")] = False,
     image_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH for a folder of images.")] = None,
     batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 128,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,

@@ -18,7 +18,7 @@ def read(path: Path, split: str, image_size: tuple[int, int] | None) -> Raw:
 
     Args:
         path: an `.npy`, `.npz` or `.csv` file, or a folder of images.
-        split: "train" or "test"; for an `.npz` file with arrays x_train, x_test, ..., one of those.
+        split: "train", "test" or "all"; for an `.npz` file with arrays x_train, x_test, ..., one of those.
         image_size: (height, width) for a folder of images, else None.
     """
     if not path.exists():
@@ -47,9 +47,11 @@ def read(path: Path, split: str, image_size: tuple[int, int] | None) -> Raw:
 
 
 def _part(raw: Raw, split: str, path: Path) -> Raw:
-    """The rows of a split of data that has none of its own: a random tenth is the test set."""
-    if split not in ("train", "test"):
-        raise unknown(f"split of {str(path)!r}", split, ("train", "test"))
+    """The rows of a split of data that has none of its own: a random tenth is the test set; "all" are all in order."""
+    if split not in ("train", "test", "all"):
+        raise unknown(f"split of {str(path)!r}", split, ("train", "test", "all"))
+    if split == "all":
+        return raw
     order = np.random.default_rng(0).permutation(len(raw.x))
     train = round(0.9 * len(order))
     rows = order[:train] if split == "train" else order[train:]

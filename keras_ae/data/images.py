@@ -1,5 +1,7 @@
 """A folder of image files as one array."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,30 @@ def read(folder: Path, image_size: tuple[int, int] | None) -> Raw:
     channels = max(picture.shape[2] for picture in pictures)
     x = np.stack([np.broadcast_to(picture, (*picture.shape[:2], channels)) for picture in pictures])
     return Raw(x, labels, names)
+
+
+def write(folder: Path, x: np.ndarray, levels: int) -> None:
+    """Writes images of whole numbers 0..levels - 1, (n, height, width, 1 or 3), as PNG files in a new folder.
+
+    Fewer than 256 levels are stretched to 0..255, which can be undone.
+    """
+    if x.ndim != 4 or x.shape[-1] not in (1, 3) or levels > 256:
+        raise InputError(
+            f"PNG files hold grey or RGB images of at most 256 levels. Received: {x.shape}, {levels} levels."
+        )
+    from PIL import Image
+
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    temporary.mkdir(parents=True)
+    try:
+        for number, image in enumerate(x):
+            pixels = np.round(image * (255 / (levels - 1))).astype("uint8")
+            Image.fromarray(pixels[..., 0] if x.shape[-1] == 1 else pixels).save(temporary / f"{number:06}.png")
+        if folder.exists():
+            folder.rmdir()  # an empty one
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _checked_size(image_size: Any) -> tuple[int, int] | None:

@@ -44,7 +44,8 @@ def load(
               of 3 or 4 axes are images. A plain name is a path when such a file is here; write "./mnist" for a folder
               called as a known set.
         split: "train", "test"; for TensorFlow Datasets also "validation", "train[:10%]", "train+test", ...
-            Of a path without splits of its own, "test" is a random tenth, always the same, and "train" the rest.
+            Of a path without splits of its own, "test" is a random tenth, always the same, "train" the rest, and "all"
+            is all in order.
         binarize: "threshold" (1 above 0.5), "fixed" (one random draw, grey levels being probabilities) or "dynamic"
             (drawn anew for every batch, see `Dataset.transform`). Binary data stays as it is.
         levels: whether pixels stay integers 0..255 (digits: 0..16), for a Categorical likelihood.

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras_ae.tasks.anomaly import AnomalyDetector
 from keras_ae.tasks.classifier import classifier
+from keras_ae.tasks.compression import Compressed, compress, decompress
 from keras_ae.tasks.directions import Traversal, attribute_vector, shift, traverse
 from keras_ae.tasks.features import feature_extractor, feature_layers, features
 from keras_ae.tasks.interpolation import Interpolation, interpolate, path_length, prior_codes
@@ -14,6 +15,7 @@ from keras_ae.tasks.transformer import AutoencoderTransformer
 __all__ = [
     "AnomalyDetector",
     "AutoencoderTransformer",
+    "Compressed",
     "Interpolation",
     "Neighbours",
     "Prototypes",
@@ -21,6 +23,8 @@ __all__ = [
     "Traversal",
     "attribute_vector",
     "classifier",
+    "compress",
+    "decompress",
     "feature_extractor",
     "feature_layers",
     "features",

@@ -147,7 +147,7 @@ def test_paths_that_cannot_be_read(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.zeros((1, 2)))
     with pytest.raises(InputError, match="too few for a split 'test'"):
         load(tmp_path / "x.npy", "test")
-    with pytest.raises(InputError, match=r"split of .*'validation'.*Known: test, train"):
+    with pytest.raises(InputError, match=r"split of .*'validation'.*Known: all, test, train"):
         load(tmp_path / "x.npy", "validation")
     monkeypatch.chdir(tmp_path)
     assert len(load("x.npy")) == 1  # a name without a folder

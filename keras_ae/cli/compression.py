@@ -1,0 +1,96 @@
+"""The commands that compress images with a model, and decompress them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keras_ae.cli.common import import_keras
+
+app = typer.Typer(rich_markup_mode=None)
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Run folder, .keras file, or the name of a preset.")
+]
+
+
+@app.command()
+def compress(
+    images: Annotated[str, typer.Argument(help="A .npy or .npz file, a folder of images, or a data set's name.")],
+    model: ModelArgument,
+    out: Annotated[Path, typer.Argument(help="The compressed file.")],
+    split: Annotated[str | None, typer.Option(help="Of the data; all of a path, test of a data set.")] = None,
+    binarize: Annotated[str | None, typer.Option(help="threshold or fixed, for a model of black and white.")] = None,
+    latent_bits: Annotated[int, typer.Option(help="Each dimension of a code is one of 2^BITS intervals.")] = 8,
+) -> None:
+    """Compress images without loss, to about the model's negative ELBO.
+
+    Example: keras-ae compress binarized_mnist vae_binarized_mnist mnist.bb
+    """
+    import_keras()
+    import keras_ae
+    from keras_ae.tasks.bits_back import check_model
+    from keras_ae.tasks.compression import compress
+
+    chosen = _model(model)
+    check_model(chosen)
+    levels = hasattr(chosen.likelihood, "levels")
+    known = images in keras_ae.data.list_datasets()
+    data = keras_ae.data.load(images, split or ("test" if known else "all"), binarize=binarize, levels=levels)
+    with _bar(len(data), "compressing") as bar:
+        found = compress(data.x, chosen, out, latent_bits, progress=bar.update)
+    print(f"{out}: {found.images:,} images in {found.size:,} bytes, {found.bits_per_dimension:.4f} bits a value")
+
+
+@app.command()
+def decompress(
+    file: Annotated[Path, typer.Argument(help="A file of `keras-ae compress`.")],
+    model: ModelArgument,
+    out: Annotated[Path, typer.Argument(help="A .npy file, or a folder for PNG files.")],
+) -> None:
+    """Give back the images of a compressed file, bit for bit.
+
+    Example: keras-ae decompress mnist.bb vae_binarized_mnist mnist.npy
+    """
+    import_keras()
+    import numpy as np
+
+    from keras_ae import errors
+    from keras_ae.data import images
+    from keras_ae.models import files
+    from keras_ae.tasks import compression as coding
+
+    if out.suffix not in (".npy", ""):
+        raise errors.InputError(f"{out} must end in .npy (an array), or be a folder (for PNG files).")
+    if out.suffix == "" and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise errors.InputError(f"{out} exists. Choose a new folder.")
+    chosen, header = _model(model), coding.read_header(file)
+    shape, kind = (header["count"], *header["shape"]), coding.dtype(chosen)
+
+    def write(temporary: Path) -> None:
+        array = np.lib.format.open_memmap(temporary, "w+", kind, shape)
+        with _bar(len(array), "decompressing") as bar:
+            coding.decompress(file, chosen, array, bar.update)
+        array.flush()
+
+    if out.suffix == ".npy":
+        files.write(out, write)
+    else:
+        images.write(out, coding.decompress(file, chosen), getattr(chosen.likelihood, "levels", 2))
+    print(f"{out}: {header['count']:,} images")
+
+
+def _model(name: str) -> Any:
+    """The model of a run folder, of a file, or of a preset."""
+    import keras_ae
+    from keras_ae.training import RunFolder
+
+    path = Path(name)
+    if path.suffix == ".keras":
+        return keras_ae.load_model(path)
+    return RunFolder(path).load_model() if RunFolder(path).exists() else keras_ae.from_preset(name)
+
+
+def _bar(length: int, label: str) -> Any:
+    """A progress bar on a terminal, nothing elsewhere."""
+    return typer.progressbar(length=length, label=label, hidden=not sys.stderr.isatty(), file=sys.stderr)

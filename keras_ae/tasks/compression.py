@@ -1,0 +1,274 @@
+"""Images as a compressed file, without loss.
+
+A file is, in little-endian order: `MAGIC`; the length of the header, 4 bytes; the header as JSON; its CRC-32; frames of
+at most `FRAME` images, each with the number of its words, the reserve of its stack, the CRC-32 of the words (with the
+two before them), and the words of 32 bits; the SHA-256 of all values of all images.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_ae import errors
+from keras_ae.models import Autoencoder, files
+from keras_ae.tasks.bits_back import BitsBack, check_model
+
+MAGIC = b"keras_ae bits-back\n"
+VERSION = 1
+FRAME = 2048  # images of a stack of their own: memory does not grow with their number, and cores share the work
+LENGTH, HEAD = struct.Struct("<I"), struct.Struct("<IBI")
+
+
+class Compressed(NamedTuple):
+    """What a compression gave.
+
+    Args:
+        images: how many.
+        size: of the file, in bytes.
+        bits_per_dimension: of the file, header and all, over the values of the images.
+        overhead: bytes of the file that are no coded images: header, checksums, and the bits that a stack starts with.
+    """
+
+    images: int
+    size: int
+    bits_per_dimension: float
+    overhead: int
+
+
+def compress(
+    x: Any,
+    model: Autoencoder,
+    path: str | os.PathLike,
+    latent_bits: int = 8,
+    batch_size: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> Compressed:
+    """Writes images as a file whose size is about the model's negative ELBO (Townsend et al., 2019, arXiv:1901.04866).
+
+    Every frame is decoded again before it is written, so that a file that exists can be read on such a machine.
+
+    Args:
+        x: (n, *event) whole numbers that the likelihood explains: 0 and 1, or levels; a memory map stays one.
+        model: variational, unconditional, with a diagonal posterior, p(z) = N(0, I) and a discrete likelihood. It is
+            needed to decompress, and so is a machine whose floating point gives the same probabilities.
+        path: of the file, which is written whole or not at all.
+        latent_bits: each dimension of a code is one of 2^latent_bits intervals, from 1 to 16.
+        batch_size: images that go through the networks together.
+        progress: called with the number of images after each frame.
+
+    Returns:
+        The number of bytes, and what they are made of.
+
+    Raises:
+        InputError: the model cannot compress, or x is not what it explains.
+
+    Example:
+        >>> import tempfile, keras_ae
+        >>> data = keras_ae.data.load("digits", "test", binarize="threshold")
+        >>> model = keras_ae.create("vae", data.shape, latent_dim=4, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found = compress(data.x[:32], model, folder + "/digits.bb")
+        ...     bool((decompress(folder + "/digits.bb", model) == data.x[:32]).all())
+        True
+    """
+    errors.whole_number("batch_size", batch_size)
+    if not 1 <= errors.whole_number("latent_bits", latent_bits) <= 16:
+        raise errors.InputError(f"latent_bits must be from 1 to 16. Received: {latent_bits}.")
+    coder = BitsBack(model, latent_bits, batch_size)
+    x = x if isinstance(x, np.ndarray) else np.asarray(x)
+    if x.shape[1:] != model.event_shape:
+        raise errors.InputError(f"x must have the shape (n, {model.event_shape}). Received: {x.shape}.")
+    header = {
+        "version": VERSION,
+        "count": len(x),
+        "shape": model.event_shape,
+        "model": identity(model),
+        "numerics": coder.numerics(),
+        "backend": keras.backend.backend(),
+        "latent_bits": latent_bits,
+        "batch_size": batch_size,
+        "frame": FRAME,
+    }
+    text, pixels, words = json.dumps(header).encode(), hashlib.sha256(), 0
+
+    def frame(start: int) -> tuple[np.ndarray, bytes]:
+        part = _levels(x[start : start + FRAME], coder)
+        stack, reserve = coder.encode(part)
+        again = coder.decode(stack, len(part), reserve)
+        if again is None or not np.array_equal(again, part):
+            raise errors.InputError(
+                "Decoding gave other images than were coded, so nothing was written: the networks do not give the same "
+                "results twice on this machine. Use another backend, or a CPU."
+            )
+        payload = stack.astype("<u4").tobytes()
+        check = zlib.crc32(payload, zlib.crc32(struct.pack("<IB", len(stack), reserve)))
+        return part, HEAD.pack(len(stack), reserve, check) + payload
+
+    def write(temporary: Path) -> None:
+        nonlocal words
+        with open(temporary, "wb") as file:
+            file.write(MAGIC + LENGTH.pack(len(text)) + text + LENGTH.pack(zlib.crc32(text)))
+            for part, found in _parallel(frame, range(0, len(x), FRAME)):
+                pixels.update(part.tobytes())
+                file.write(found)
+                words += len(found) - HEAD.size
+                if progress:
+                    progress(len(part))
+            file.write(pixels.digest())
+
+    files.write(Path(path), write)
+    size = Path(path).stat().st_size
+    return Compressed(len(x), size, 8 * size / max(x.size, 1), size - words)
+
+
+def decompress(
+    path: str | os.PathLike,
+    model: Autoencoder,
+    out: np.ndarray | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """The images of a file of `compress`, bit for bit.
+
+    Args:
+        path: of the file.
+        model: the one that it was written with.
+        out: array of shape (n, *event) that takes the images, such as a memory map; None for a new one.
+        progress: called with the number of images after each frame.
+
+    Returns:
+        (n, *event), uint8, or uint16 for more than 256 levels.
+
+    Raises:
+        InputError: the file is truncated, altered or no such file; it belongs to another model; or this machine's
+            floating point gives other probabilities. There is no result then: wrong images are never returned.
+    """
+    path = Path(path)
+    header = read_header(path)
+    _check(path, header, model)
+    coder = BitsBack(model, header["latent_bits"], header["batch_size"])
+    if coder.numerics() != header["numerics"]:
+        raise errors.InputError(
+            f"{path} was written where the floating point of {header['backend']} gives other probabilities than here "
+            f"({keras.backend.backend()}), so it cannot be decoded. Use the machine and the backend of the writer."
+        )
+    if out is None:
+        out = np.empty((header["count"], *model.event_shape), dtype(model))
+    pixels, done = hashlib.sha256(), 0
+
+    def decoded(frame: tuple[int, np.ndarray, int]) -> np.ndarray:
+        count, words, reserve = frame
+        found = coder.decode(words, count, reserve)
+        if found is None:
+            raise _damaged(path)
+        return found
+
+    with open(path, "rb") as file:
+        for part in _parallel(decoded, _frames(file, path, header)):
+            pixels.update(part.tobytes())
+            out[done : done + len(part)] = part
+            done += len(part)
+            if progress:
+                progress(len(part))
+        if file.read(32) != pixels.digest() or file.read(1):
+            raise _damaged(path)
+    return out
+
+
+def dtype(model: Autoencoder) -> str:
+    """The type of a model's decompressed images."""
+    return "uint8" if getattr(model.likelihood, "levels", 2) <= 256 else "uint16"
+
+
+def identity(model: Autoencoder) -> str:
+    """A hash of a model's settings and weights."""
+    config = {key: value for key, value in model.get_config().items() if key != "name"}
+    found = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    for variable in model.weights:
+        found.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
+    return found.hexdigest()
+
+
+def read_header(path: str | os.PathLike) -> dict[str, Any]:
+    """The header of a compressed file, checked: `count`, `shape`, `model`, `numerics`, and the settings."""
+    path = Path(path)
+    if not path.is_file():
+        raise errors.InputError(f"There is no file {path}.")
+    with open(path, "rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise errors.InputError(f"{path} is no file of keras-ae compress.")
+        text = _text(file)
+        if text is None or file.read(LENGTH.size) != LENGTH.pack(zlib.crc32(text)):
+            raise _damaged(path)
+    header = json.loads(text)
+    if header["version"] > VERSION:
+        raise errors.InputError(f"{path} has version {header['version']} of the format; this package reads {VERSION}.")
+    return header
+
+
+def _text(file: BinaryIO) -> bytes | None:
+    length = file.read(LENGTH.size)
+    return file.read(LENGTH.unpack(length)[0]) if len(length) == LENGTH.size else None
+
+
+def _frames(file: BinaryIO, path: Path, header: dict[str, Any]) -> Iterator[tuple[int, np.ndarray, int]]:
+    """(images, words, reserve) of the frames of a file."""
+    file.seek(len(MAGIC))
+    _text(file)
+    file.seek(LENGTH.size, os.SEEK_CUR)
+    for start in range(0, header["count"], header["frame"]):
+        head = file.read(HEAD.size)
+        if len(head) < HEAD.size:
+            raise _damaged(path)
+        count, reserve, check = HEAD.unpack(head)
+        payload = file.read(4 * count)
+        if len(payload) < 4 * count or zlib.crc32(payload, zlib.crc32(head[:5])) != check:
+            raise _damaged(path)
+        yield min(header["frame"], header["count"] - start), np.frombuffer(payload, "<u4").astype("uint32"), reserve
+
+
+def _check(path: Path, header: dict[str, Any], model: Autoencoder) -> None:
+    check_model(model)
+    if tuple(header["shape"]) != model.event_shape:
+        raise errors.InputError(
+            f"{path} holds images of shape {tuple(header['shape'])}, the model's are {model.event_shape}."
+        )
+    if header["model"] != identity(model):
+        raise errors.InputError(f"{path} was written with another model, with other weights or settings than this one.")
+
+
+def _damaged(path: Path) -> errors.InputError:
+    return errors.InputError(f"{path} is damaged: it was cut off or altered. No images can be had of it.")
+
+
+def _levels(x: np.ndarray, coder: BitsBack) -> np.ndarray:
+    """x as the whole numbers that it holds."""
+    if coder.levels == 2 and not ((x == 0) | (x == 1)).all():
+        raise errors.InputError(
+            f"x must hold 0 and 1 for a Bernoulli likelihood: it has values from {np.min(x):g} to {np.max(x):g}. "
+            "Binarise it (binarize='threshold'), or train a model with a likelihood of levels."
+        )
+    coder.model.likelihood.check(x, "x")
+    if np.isnan(x).any():
+        raise errors.InputError("x has missing values (NaN), which cannot be compressed.")
+    return x.astype("uint16")
+
+
+def _parallel(function: Callable, items: Iterable) -> Iterator[Any]:
+    """`map` on all cores, in order, with few results in memory."""
+    workers, items = os.cpu_count() or 1, iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(function, item) for item in islice(items, workers)]
+        while waiting:
+            found = waiting.pop(0).result()
+            waiting += [pool.submit(function, item) for item in islice(items, 1)]
+            yield found

@@ -27,8 +27,8 @@ lint: .venv/.test ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.test ## Run a benchmark (BENCH=speed)
-	$(BIN)/python benchmarks/$(BENCH)/run.py
+bench: .venv/.test ## Run a benchmark (BENCH=speed, FULL=1 for all of it)
+	$(BIN)/python benchmarks/$(BENCH)/run.py $(if $(FULL),--full)
 
 clean: ## Remove .venv, caches and built packages
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

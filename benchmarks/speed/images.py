@@ -1,11 +1,12 @@
-"""Writes the images of MNIST, black or white, to a file: `python images.py FILE COUNT`."""
+"""Writes the images of MNIST, black or white, as bytes: `python images.py FILE`."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
 import keras_ae
 
 if __name__ == "__main__":
-    found = keras_ae.data.load("mnist", "train", binarize="threshold")
-    np.save(sys.argv[1], np.asarray(found.x[: int(sys.argv[2])], "float32"))
+    Path(sys.argv[1]).parent.mkdir(parents=True, exist_ok=True)
+    np.save(sys.argv[1], keras_ae.data.load("mnist", "train", binarize="threshold").x.astype("uint8"))

@@ -1,106 +1,124 @@
-"""Speed and memory of training, against Keras' own recipe and a loop written by hand.
+"""Speed and memory, side by side with what people would use instead.
 
-    python benchmarks/speed/run.py [--rounds 5] [--models mlp conv] [--images 60000] [--out results.csv]
+    python benchmarks/speed/run.py                       # about an hour on two cores; --full takes what it takes
+    python benchmarks/speed/run.py --cases "mlp 128" --contestants keras_ae torch --rounds 3 --out /tmp/results.csv
+    python benchmarks/speed/run.py --guard               # exit code 1 where a ratio is worse than the stored one
 
-Every run is a process of its own; the contestants take turns, so that what else the machine does hits all of them.
-Writes one row per process to the CSV, and the medians to README.md beside it. The rows of models that are not measured
-this time stay.
+Every measurement is a process of its own, in a pinned virtual environment that the first call makes; the contestants
+take turns in every round, so that what else the machine does hits all of them. Writes a row per process to the CSV, and
+medians and ratios to README.md and docs/images/speed.png; rows of cases that are not measured this time stay.
 """
 
 import argparse
 import csv
 import datetime
-import importlib.metadata
 import json
 import os
-import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import environments
 import report
+from cases import CASES, CONTESTANTS, GROWN, PARTS
 
 FOLDER = Path(__file__).parent
-CONTESTANTS = {  # name: (module of contestants, Keras backend)
-    "keras_ae": ("keras_ae_fit", "tensorflow"),
-    "stock": ("stock_keras", "tensorflow"),
-    "handwritten": ("handwritten", "tensorflow"),
-    "keras_ae_jax": ("keras_ae_fit", "jax"),
-}
-MODELS = ("mlp", "conv")
-PACKAGES = ("keras", "tensorflow", "numpy")
-MIN_IMAGES = 20_000  # five calls of 32 steps an epoch: fewer say nothing about a pause between epochs
+RESULTS = FOLDER / "results.csv"
+COLUMNS = (
+    "case",
+    "contestant",
+    "round",
+    "seconds",
+    "images_per_s",
+    "cpu_s",
+    "first_call_s",
+    "peak_mib",
+    "loss",
+    "parameters",
+    "rows",
+    "batch_size",
+    "cores",
+    "date",
+)
+WORSE = 0.85  # of the stored ratio: noise of these medians stays above it
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="processes per model and contestant (%(default)s)")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help="mlp, conv (both)")
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=["keras_ae", "stock", "handwritten"],
-                        metavar="NAME", help=f"of {', '.join(CONTESTANTS)} (all but the last)")  # fmt: skip
-    parser.add_argument("--images", type=int, default=60_000, help="images of MNIST to train on (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=4, help="epochs measured after the first (%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER / "results.csv", help="the CSV (results.csv, beside this)")
+    parser.add_argument("--rounds", type=int, default=5, help="processes per case and contestant (%(default)s)")
+    parser.add_argument("--full", action="store_true", help="also how cost grows with every size")
+    parser.add_argument("--cases", nargs="+", choices=[*CASES, *GROWN], metavar="CASE", help="(all)")
+    parser.add_argument(
+        "--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="NAME", help="(all)"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the CSV (results.csv, beside this)")
+    parser.add_argument("--guard", action="store_true", help="compare with the CSV and leave it as it is")
+    for name in ("keras", "torch"):
+        parser.add_argument(f"--python-{name}", type=Path, help=f"interpreter instead of the environment {name}")
     found = parser.parse_args()
-    found.out.parent.mkdir(parents=True, exist_ok=True)
-    if found.rounds < 1 or found.epochs < 2 or not MIN_IMAGES <= found.images <= 60_000:
-        parser.error(f"needs at least 1 round, 2 epochs, and from {MIN_IMAGES:,} to 60,000 images")
+    if found.rounds < 1:
+        parser.error("needs at least 1 round")
+    found.cases = found.cases or [*CASES, *(GROWN if found.full else {})]
     return found
 
 
-def python(*command: object, backend: str = "tensorflow") -> str:
-    """What a Python process prints; ends this one with its error when it fails."""
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], env=environment, cwd=FOLDER, capture_output=True, text=True
-    )
-    if done.returncode:
-        sys.exit(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"failed: {command}")
-    return done.stdout
-
-
-def main() -> None:
-    options = arguments()
-    packages = [*PACKAGES, *(["jax"] if "keras_ae_jax" in options.contestants else [])]
-    common = {
-        "date": datetime.date.today().isoformat(),
-        "images": options.images,
-        "epochs": options.epochs,
-        "cores": os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0)),
-        "versions": " ".join(f"{name}={importlib.metadata.version(name)}" for name in packages),
-    }
+def measured(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for every process."""
+    used = {CONTESTANTS[name].environment for name in options.contestants} | {"keras"}
+    pythons = {name: getattr(options, f"python_{name}") or environments.interpreter(name) for name in used}
+    images = environments.HOME / "mnist.npy"
+    if not images.exists():
+        environments.run(pythons["keras"], "keras", "", "images.py", str(images))
+    common = {"cores": len(os.sched_getaffinity(0)), "date": datetime.date.today().isoformat()}
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        images = Path(folder) / "images.npy"
-        python("images.py", images, options.images)
-        for model in options.models:
-            for number in range(options.rounds):
-                # The order turns, so that nobody always comes first.
-                turn = number % len(options.contestants)
-                for name in [*options.contestants[turn:], *options.contestants[:turn]]:
-                    module, backend = CONTESTANTS[name]
-                    output = python("measure.py", module, model, images, options.epochs, backend=backend)
-                    measured = json.loads(output.strip().splitlines()[-1])
-                    rows.append({"model": model, "contestant": name, "round": number + 1, **measured, **common})
-                    print(f"{model} {name} {number + 1}: {measured['images_per_s']:,.0f} images/s", flush=True)
-    rows = sorted([*kept(options.out, options.models), *rows], key=lambda row: MODELS.index(row["model"]))
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    text = report.markdown(rows)
-    options.out.with_name("README.md").write_text(text)
-    print(text)
+    for number in range(options.rounds):
+        for name in options.cases:
+            case = (CASES | GROWN)[name]
+            taking_part = [contestant for contestant in case.contestants if contestant in options.contestants]
+            turn = number % max(len(taking_part), 1)  # nobody always comes first
+            for who in [*taking_part[turn:], *taking_part[:turn]]:
+                of = CONTESTANTS[who]
+                output = environments.run(
+                    pythons[of.environment], of.environment, of.keras_backend, "measure.py", name, who
+                )
+                for label, found in zip(labels(name), json.loads(output), strict=True):
+                    figures = {key: round(value, 4) for key, value in found.items()}
+                    sizes = {"rows": case.rows, "batch_size": case.batch_size}
+                    rows.append({"case": label, "contestant": who, "round": number + 1, **figures, **sizes, **common})
+                    print(f"round {number + 1}: {label}: {who}: {found['seconds']:.3f} s", flush=True)
+    return rows
 
 
-def kept(path: Path, measured: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of an earlier CSV that this run does not replace."""
+def labels(name: str) -> list[str]:
+    """What the parts of a case are called in the CSV."""
+    parts = PARTS.get((CASES | GROWN)[name].what)
+    return [f"{name}, {part}" for part in parts] if parts else [name]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of an earlier CSV."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row["model"] not in measured]
+        return list(csv.DictReader(file))
+
+
+def main() -> None:
+    """Measures, and writes or compares."""
+    options = arguments()
+    if options.guard:
+        sys.exit(report.compare(read(options.out), measured(options), WORSE))
+    new = measured(options)
+    done = {(row["case"], row["contestant"]) for row in new}
+    rows = [row for row in read(options.out) if (row["case"], row["contestant"]) not in done] + new
+    order = [label for name in (*CASES, *GROWN) for label in labels(name)]
+    rows.sort(key=lambda row: (order.index(row["case"]), list(CONTESTANTS).index(row["contestant"])))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with options.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    report.write(read(options.out), options.out)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
-from plain_keras import networks
+
+from contestants.clock import InFit
+from contestants.plain_keras import networks
 
 
 class Sampling(layers.Layer):
@@ -63,9 +65,8 @@ class VAE(keras.Model):
         }
 
 
-def train(images: np.ndarray, model_name: str, batch_size: int, epochs: int, clock: keras.callbacks.Callback) -> int:
-    """Trains the model; returns its number of trainable parameters."""
-    model = VAE(*networks(model_name))
+def train(images: np.ndarray, case: Any, epochs: int, clock: Any) -> int:
+    model = VAE(*networks(case, images.shape[1:]))
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    model.fit(images, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[clock])
+    model.fit(images, epochs=epochs, batch_size=case.batch_size, verbose=0, callbacks=[InFit(clock)])
     return sum(math.prod(weight.shape) for weight in model.trainable_variables)

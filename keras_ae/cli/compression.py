@@ -35,8 +35,8 @@ def compress(
     chosen = _model(model)
     check_model(chosen)
     levels = hasattr(chosen.likelihood, "levels")
-    known = images in keras_ae.data.list_datasets()
-    data = keras_ae.data.load(images, split or ("test" if known else "all"), binarize=binarize, levels=levels)
+    default = "all" if Path(images).exists() else "test"
+    data = keras_ae.data.load(images, split or default, binarize=binarize, levels=levels)
     with _bar(len(data), "compressing") as bar:
         found = compress(data.x, chosen, out, latent_bits, progress=bar.update)
     print(f"{out}: {found.images:,} images in {found.size:,} bytes, {found.bits_per_dimension:.4f} bits a value")
@@ -59,6 +59,7 @@ def decompress(
     from keras_ae.data import images
     from keras_ae.models import files
     from keras_ae.tasks import compression as coding
+    from keras_ae.tasks.bits_back import levels_of
 
     if out.suffix not in (".npy", ""):
         raise errors.InputError(f"{out} must end in .npy (an array), or be a folder (for PNG files).")
@@ -76,7 +77,7 @@ def decompress(
     if out.suffix == ".npy":
         files.write(out, write)
     else:
-        images.write(out, coding.decompress(file, chosen), getattr(chosen.likelihood, "levels", 2))
+        images.write(out, coding.decompress(file, chosen), levels_of(chosen))
     print(f"{out}: {header['count']:,} images")
 
 

@@ -50,7 +50,7 @@ class BitsBack:
         event, code = (keras.KerasTensor((None, *shape), "float32") for shape in shapes)
         self._posterior = model.compiled_once("bits_back_posterior", self._mean_and_log_var, event)
         self._likelihood = model.compiled_once("bits_back_likelihood", self._probabilities, code)
-        self.levels = _levels(model.likelihood)
+        self.levels = levels_of(model)
 
     def _mean_and_log_var(self, x: Any) -> tuple[Any, Any]:
         q = self.model.posterior(x)
@@ -62,7 +62,7 @@ class BitsBack:
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Images of levels as words of 32 bits, and the reserve that `decode` needs to know."""
         for reserve in range(12):
-            stack = self._stack(reserve)
+            stack = _constriction().stack.AnsCoder(self.start(reserve))
             if all(self._push(stack, x[block]) for block in self._blocks(len(x), reserve)):
                 return stack.get_compressed(), reserve
         raise errors.InputError("The codes need more bits than the images yield. Is this the data of the model?")
@@ -73,7 +73,7 @@ class BitsBack:
         x = np.empty((n, *self.model.event_shape), "uint16")
         for block in reversed([*self._blocks(n, reserve)]):
             x[block] = self._pop(stack, block.stop - block.start)
-        return x if np.array_equal(stack.get_compressed(), self._stack(reserve).get_compressed()) else None
+        return x if np.array_equal(stack.get_compressed(), self.start(reserve)) else None
 
     def numerics(self) -> str:
         """A hash of what the networks give on this machine: where it differs, other probabilities were coded with."""
@@ -85,11 +85,10 @@ class BitsBack:
             found.update(np.ascontiguousarray(array).tobytes())
         return found.hexdigest()
 
-    def _stack(self, reserve: int) -> Any:
-        """A stack that holds nothing but bits to start with."""
+    def start(self, reserve: int) -> np.ndarray:
+        """The words that a stack starts with: the first code is chosen by them."""
         words = (-(-self.dimensions * self.latent_bits // WORD) + 2) << reserve
-        start = np.random.default_rng(0).integers(1, 2**WORD, size=words, dtype="uint32")
-        return _constriction().stack.AnsCoder(start)
+        return np.random.default_rng(0).integers(1, 2**WORD, size=words, dtype="uint32")
 
     def _blocks(self, n: int, reserve: int) -> Iterator[slice]:
         """Which images go together: the more are coded already, the more."""
@@ -154,8 +153,9 @@ def check_model(model: Any) -> None:
             raise errors.InputError(f"{type(model).__name__} cannot compress: it {complaint}.")
 
 
-def _levels(likelihood: Any) -> int:
-    return 2 if isinstance(likelihood, likelihoods.Bernoulli) else likelihood.levels
+def levels_of(model: Autoencoder) -> int:
+    """How many levels the values of a model's examples have."""
+    return 2 if isinstance(model.likelihood, likelihoods.Bernoulli) else model.likelihood.levels
 
 
 def _categorical() -> Any:

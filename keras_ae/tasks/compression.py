@@ -21,7 +21,7 @@ import numpy as np
 
 from keras_ae import errors
 from keras_ae.models import Autoencoder, files
-from keras_ae.tasks.bits_back import BitsBack, check_model
+from keras_ae.tasks.bits_back import BitsBack, check_model, levels_of
 
 MAGIC = b"keras_ae bits-back\n"
 VERSION = 1
@@ -99,10 +99,10 @@ def compress(
         "batch_size": batch_size,
         "frame": FRAME,
     }
-    text, pixels, words = json.dumps(header).encode(), hashlib.sha256(), 0
+    text, pixels, coded = json.dumps(header).encode(), hashlib.sha256(), 0
 
-    def frame(start: int) -> tuple[np.ndarray, bytes]:
-        part = _levels(x[start : start + FRAME], coder)
+    def frame(start: int) -> tuple[np.ndarray, bytes, int]:
+        part = _whole_numbers(x[start : start + FRAME], coder)
         stack, reserve = coder.encode(part)
         again = coder.decode(stack, len(part), reserve)
         if again is None or not np.array_equal(again, part):
@@ -112,23 +112,23 @@ def compress(
             )
         payload = stack.astype("<u4").tobytes()
         check = zlib.crc32(payload, zlib.crc32(struct.pack("<IB", len(stack), reserve)))
-        return part, HEAD.pack(len(stack), reserve, check) + payload
+        return part, HEAD.pack(len(stack), reserve, check) + payload, 4 * (len(stack) - len(coder.start(reserve)))
 
     def write(temporary: Path) -> None:
-        nonlocal words
+        nonlocal coded
         with open(temporary, "wb") as file:
             file.write(MAGIC + LENGTH.pack(len(text)) + text + LENGTH.pack(zlib.crc32(text)))
-            for part, found in _parallel(frame, range(0, len(x), FRAME)):
+            for part, found, net in _parallel(frame, range(0, len(x), FRAME)):
                 pixels.update(part.tobytes())
                 file.write(found)
-                words += len(found) - HEAD.size
+                coded += net
                 if progress:
                     progress(len(part))
             file.write(pixels.digest())
 
     files.write(Path(path), write)
     size = Path(path).stat().st_size
-    return Compressed(len(x), size, 8 * size / max(x.size, 1), size - words)
+    return Compressed(len(x), size, 8 * size / max(x.size, 1), size - coded)
 
 
 def decompress(
@@ -186,7 +186,7 @@ def decompress(
 
 def dtype(model: Autoencoder) -> str:
     """The type of a model's decompressed images."""
-    return "uint8" if getattr(model.likelihood, "levels", 2) <= 256 else "uint16"
+    return "uint8" if levels_of(model) <= 256 else "uint16"
 
 
 def identity(model: Autoencoder) -> str:
@@ -250,7 +250,7 @@ def _damaged(path: Path) -> errors.InputError:
     return errors.InputError(f"{path} is damaged: it was cut off or altered. No images can be had of it.")
 
 
-def _levels(x: np.ndarray, coder: BitsBack) -> np.ndarray:
+def _whole_numbers(x: np.ndarray, coder: BitsBack) -> np.ndarray:
     """x as the whole numbers that it holds."""
     if coder.levels == 2 and not ((x == 0) | (x == 1)).all():
         raise errors.InputError(

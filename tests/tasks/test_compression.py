@@ -11,7 +11,7 @@ import keras_ae
 from keras_ae import evaluation, networks
 from keras_ae.distributions import likelihoods
 from keras_ae.errors import InputError
-from keras_ae.tasks import compression
+from keras_ae.tasks import bits_back, compression
 from keras_ae.tasks.compression import compress, decompress
 
 LEVELS = 17
@@ -79,6 +79,14 @@ def test_the_rate_is_the_negative_elbo(trained, tmp_path):
     bound = -evaluation.elbo(trained, x, samples=16).elbo.mean() / np.log(2) / 64
     assert coded == pytest.approx(bound, rel=0.015)
     assert coded < 0.8 * 8 * len(np.packbits(x.astype(bool))) / x.size
+
+
+def test_the_words_that_a_stack_starts_with_are_overhead(trained, tmp_path):
+    x = digits("bernoulli")[:5]
+    found = compress(x, trained, tmp_path / "x")
+    coder = bits_back.BitsBack(trained, latent_bits=8, batch_size=16)
+    stack, reserve = coder.encode(x)
+    assert found.size - found.overhead == 4 * (len(stack) - len(coder.start(reserve)))
 
 
 def test_frames_are_of_all_images_in_order(trained, written, tmp_path):

@@ -25,7 +25,8 @@ import keras_ae
 from keras_ae import evaluation
 from keras_ae.tasks import compress, decompress
 from keras_ae.training import RunFolder
-from keras_ae.zoo import recipe as recipes
+from keras_ae.zoo import runs
+from keras_ae.zoo.recipe import Recipe
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.csv", HERE.parents[1] / "docs" / "compression.md"
@@ -61,8 +62,8 @@ def model_of(data: str) -> tuple[Any, str]:
     if "preset" in row:
         return keras_ae.from_preset(row["preset"]), row["preset"]
     folder = RunFolder(RUNS / data)
-    recipe = recipes.Recipe(**row["recipe"])
-    return recipes.train(recipe, folder, resume=folder.exists(), verbose=2), f"{recipe.likelihood}, {data}"
+    recipe = Recipe(**row["recipe"])
+    return runs.train(recipe, folder, resume=folder.exists(), verbose=2), f"{recipe.likelihood}, {data}"
 
 
 def measure(data: str, images: int) -> dict[str, Any]:

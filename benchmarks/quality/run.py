@@ -18,7 +18,8 @@ from rows import ROWS
 
 from keras_ae import evaluation
 from keras_ae.training import RunFolder
-from keras_ae.zoo import recipe as recipes
+from keras_ae.zoo import runs
+from keras_ae.zoo.recipe import Recipe
 
 COLUMNS = (
     "row",
@@ -44,9 +45,9 @@ COLUMNS = (
 def measure(row: str, seed: int, samples: int, epochs: int | None, train_only: bool) -> dict[str, Any]:
     """Trains (on) and evaluates one model."""
     settings = ROWS[row]["recipe"] | {"seed": seed} | ({"epochs": epochs} if epochs else {})
-    recipe = recipes.Recipe(**{"patience": settings["epochs"], **settings})
+    recipe = Recipe(**{"patience": settings["epochs"], **settings})
     folder = RunFolder(Path("runs/quality") / f"{row}-{seed}-{recipe.epochs}")
-    model = recipes.train(recipe, folder, resume=folder.exists())
+    model = runs.train(recipe, folder, resume=folder.exists())
     history = folder.history()
     best = min(history, key=lambda epoch: sum(epoch[f"val_{name}"] for name in recipe.monitor))
     if train_only:

@@ -105,6 +105,9 @@ def train(
         int | None, typer.Option(help="Epochs without a lower validation loss that end it; keeps the best epoch.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
+    pretrained: Annotated[
+        str | None, typer.Option(help="Run folder, .keras file or preset whose weights the training starts from.")
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--set", help="Argument of the model, such as posterior=full; repeatable.")
     ] = None,
@@ -124,9 +127,10 @@ def train(
 
     from keras_ae.cli import arguments
     from keras_ae.training import RunFolder
-    from keras_ae.zoo import recipe as recipes
+    from keras_ae.zoo import runs
+    from keras_ae.zoo.recipe import Recipe
 
-    recipe = recipes.Recipe(
+    recipe = Recipe(
         model=model,
         data=data,
         latent_dim=latent_dim,
@@ -143,6 +147,7 @@ def train(
         validation=arguments.number_or_name(validation),
         patience=patience,
         seed=seed,
+        pretrained=pretrained,
         options=arguments.assignments(option or []),
         network_options=arguments.assignments(network_option or []),
     )
@@ -151,7 +156,7 @@ def train(
     folder = RunFolder(out or Path("runs") / f"{model}-{Path(data).stem}")
     callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
     try:
-        recipes.train(recipe, folder, resume, verbose=1 if sys.stdout.isatty() else 0, callbacks=callbacks)
+        runs.train(recipe, folder, resume, verbose=1 if sys.stdout.isatty() else 0, callbacks=callbacks)
     except KeyboardInterrupt:
         done = max(folder.checkpoints(), default=0)
         _fail(f"stopped after {done} of {epochs} epochs. Continue with: {_resume_command()}", 130)

@@ -31,8 +31,9 @@ def compress(
     import keras_ae
     from keras_ae.tasks.bits_back import check_model
     from keras_ae.tasks.compression import compress
+    from keras_ae.zoo.runs import trained
 
-    chosen = _model(model)
+    chosen = trained(model)
     check_model(chosen)
     levels = hasattr(chosen.likelihood, "levels")
     default = "all" if Path(images).exists() else "test"
@@ -60,12 +61,13 @@ def decompress(
     from keras_ae.models import files
     from keras_ae.tasks import compression as coding
     from keras_ae.tasks.bits_back import levels_of
+    from keras_ae.zoo.runs import trained
 
     if out.suffix not in (".npy", ""):
         raise errors.InputError(f"{out} must end in .npy (an array), or be a folder (for PNG files).")
     if out.suffix == "" and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise errors.InputError(f"{out} exists. Choose a new folder.")
-    chosen, header = _model(model), coding.read_header(file)
+    chosen, header = trained(model), coding.read_header(file)
     shape, kind = (header["count"], *header["shape"]), coding.dtype(chosen)
 
     def write(temporary: Path) -> None:
@@ -79,17 +81,6 @@ def decompress(
     else:
         images.write(out, coding.decompress(file, chosen), levels_of(chosen))
     print(f"{out}: {header['count']:,} images")
-
-
-def _model(name: str) -> Any:
-    """The model of a run folder, of a file, or of a preset."""
-    import keras_ae
-    from keras_ae.training import RunFolder
-
-    path = Path(name)
-    if path.suffix == ".keras":
-        return keras_ae.load_model(path)
-    return RunFolder(path).load_model() if RunFolder(path).exists() else keras_ae.from_preset(name)
 
 
 def _bar(length: int, label: str) -> Any:

@@ -1,8 +1,5 @@
-"""A training from its settings to the trained model."""
+"""The settings of a training."""
 
-import hashlib
-import importlib.metadata
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,11 +11,8 @@ from keras_ae import errors, models
 from keras_ae.data import Dataset, load
 from keras_ae.distributions import likelihoods
 from keras_ae.optimizers import Adam
-from keras_ae.pipeline import Batches
-from keras_ae.training import Best, Recorder, RunFolder
 from keras_ae.zoo.registry import create, model_class
 
-PACKAGES = ("keras-ae", "keras", "tensorflow", "jax", "numpy")
 LIKELIHOODS = {
     "bernoulli": likelihoods.Bernoulli,
     "normal": likelihoods.Normal,
@@ -26,7 +20,6 @@ LIKELIHOODS = {
     "normal-per-value": lambda: likelihoods.Normal("per_value"),
 }
 SCHEDULES = ("constant", "cosine")
-EXAMPLES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -57,6 +50,8 @@ class Recipe:
         monitor: terms whose sum on the validation data is what `patience` looks at; reconstruction and kl for a beta
             VAE whose beta changes, and with it the loss.
         seed: of weights, noise and order.
+        pretrained: the trained model whose weights the training starts from: a run folder, a `.keras` file or the name
+            of a preset. Its networks have to be those of this recipe; it may be another variant.
         optimizer_options: further arguments of Adam, such as `{"beta_1": 0.5}`.
         options: further arguments of the model's class.
     """
@@ -78,6 +73,7 @@ class Recipe:
     patience: int | None = None
     monitor: Sequence[str] = ("loss",)
     seed: int = 0
+    pretrained: str | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     network_options: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +94,10 @@ class Recipe:
             errors.whole_number("patience", self.patience)
             if not self.validation:
                 raise errors.InputError("patience needs a validation loss: set validation, such as 0.1.")
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as JSON gives them back."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def load(self, split: str) -> Dataset:
         """A split of the data, as this recipe wants its pixels."""
@@ -155,103 +155,3 @@ class Recipe:
         if name not in LIKELIHOODS:
             raise errors.unknown("likelihood", name, [*LIKELIHOODS, *likelihoods.OF_LEVELS, "auto"])
         return LIKELIHOODS[name]()
-
-
-def run_config(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """What `config.json` holds: settings, data and versions."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        "recipe": _plain(recipe),
-        "backend": keras.backend.backend(),
-        "versions": versions,
-        "data": {"description": dataset.describe(), "sha256": fingerprint(dataset.x)},
-    }
-
-
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON gives it back."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe).items()}
-
-
-def fingerprint(x: np.ndarray) -> str:
-    """SHA-256 of an array's values."""
-    return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
-
-
-def train(
-    recipe: Recipe, folder: RunFolder, resume: bool = False, verbose: int = 0, callbacks: Sequence[Any] = ()
-) -> models.Autoencoder:
-    """Trains a recipe into a run folder; with `resume` it continues there, to the same result bit for bit.
-
-    Raises:
-        InputError: the folder is in use, holds something already, or belongs to other settings or other data.
-        TrainingDivergedError: a term became infinite or not a number; the last checkpoint is still good.
-    """
-    if resume:
-        fixed = ("epochs",) if recipe.schedule == "cosine" else ()
-        folder.check_resumable(_plain(recipe), fixed, _plain(Recipe(recipe.model)))
-    dataset = recipe.load("train")
-    # Before anything is written: mistakes leave nothing behind.
-    validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None
-    model, epochs_done = recipe.build(dataset), 0
-    with folder.locked():
-        if resume:
-            if folder.config["data"]["sha256"] != fingerprint(dataset.x):
-                raise errors.InputError(f"The data {recipe.data!r} has changed since {folder.path} was started.")
-            checkpoint, epochs_done = folder.load_checkpoint()
-            model = checkpoint or model
-        else:
-            folder.start(run_config(recipe, dataset))
-        best = Best(folder, recipe.patience, recipe.monitor) if recipe.patience else None
-        if epochs_done < recipe.epochs and not (best and best.is_over()):
-            shown = recipe.evaluation_data("test")[:EXAMPLES_SHOWN]
-            condition = recipe.condition("test")
-            recorder = Recorder(folder, shown, recipe.epochs, None if condition is None else condition[: len(shown)])
-            _fit(
-                model,
-                recipe,
-                dataset,
-                validation,
-                epochs_done,
-                verbose,
-                [*([best] if best else []), recorder, *callbacks],
-            )
-        if best:
-            model = best.model_of_best_epoch()
-        models.files.save_model(model, folder.model_file)
-    return model
-
-
-def _fit(
-    model: models.Autoencoder,
-    recipe: Recipe,
-    dataset: Dataset,
-    validation: Dataset | None,
-    epochs_done: int,
-    verbose: int,
-    callbacks: list,
-) -> None:
-    held_out = recipe.held_out(dataset)
-    training = [a[: len(a) - held_out] for a in _arrays(model, dataset)]
-    judged = [a[len(a) - held_out :] for a in _arrays(model, dataset)] if held_out else None
-    if validation is not None:
-        judged = _arrays(model, validation)
-    batches: dict[str, Any] = {"batch_size": recipe.batch_size, "seed": recipe.seed, "transform": dataset.transform}
-    model.fit(
-        Batches(tuple(training), shuffle=True, **batches),
-        validation_data=Batches(tuple(judged), **batches) if judged else None,
-        initial_epoch=epochs_done,
-        epochs=recipe.epochs,
-        callbacks=callbacks,
-        verbose=verbose,
-    )
-
-
-def _arrays(model: models.Autoencoder, dataset: Dataset) -> list[np.ndarray]:
-    """x, and y for a model that has a use for it."""
-    return [dataset.x] if model.bare_y is None or dataset.y is None else [dataset.x, dataset.y]

@@ -13,13 +13,14 @@ import pytest
 from keras_ae.errors import InputError, TrainingDivergedError
 from keras_ae.models import files
 from keras_ae.training import RunFolder
-from keras_ae.zoo import recipe as recipes
+from keras_ae.zoo import runs
+from keras_ae.zoo.recipe import Recipe
 
 RECIPE = {"model": "vae", "latent_dim": 2, "hidden": [8], "binarize": "threshold", "options": {}}
 
 
 def train(path, epochs, resume=False, **settings):
-    return recipes.train(recipes.Recipe(**{**RECIPE, **settings, "epochs": epochs}), RunFolder(path), resume)
+    return runs.train(Recipe(**{**RECIPE, **settings, "epochs": epochs}), RunFolder(path), resume)
 
 
 def start(path, epochs):
@@ -152,7 +153,7 @@ def test_the_model_is_that_of_the_best_epoch(best_run):
     losses = [row["val_loss"] for row in RunFolder(path).history()]
     best = losses.index(min(losses))
     assert len(losses) == best + 4 < 40
-    x = recipes.Recipe(**{**RECIPE, **settings, "epochs": 40}).load("train").x
+    x = Recipe(**{**RECIPE, **settings, "epochs": 40}).load("train").x
     assert model.evaluate(x[len(x) - len(x) // 5 :], verbose=0)[0] == pytest.approx(min(losses), rel=1e-5)
 
 
@@ -164,13 +165,13 @@ def test_a_stopped_run_of_best_epochs_ends_like_one_that_was_not(best_run, tmp_p
             if epoch == 1:
                 raise KeyboardInterrupt
 
-    recipe = recipes.Recipe(**{**RECIPE, **settings, "epochs": 40})
+    recipe = Recipe(**{**RECIPE, **settings, "epochs": 40})
     with pytest.raises(KeyboardInterrupt):
-        recipes.train(recipe, RunFolder(tmp_path / "run"), callbacks=[Stop()])
-    resumed = recipes.train(recipe, RunFolder(tmp_path / "run"), resume=True)
+        runs.train(recipe, RunFolder(tmp_path / "run"), callbacks=[Stop()])
+    resumed = runs.train(recipe, RunFolder(tmp_path / "run"), resume=True)
     assert_equal_models(resumed, straight)
     assert RunFolder(tmp_path / "run").history() == RunFolder(path).history()
-    again = recipes.train(recipe, RunFolder(tmp_path / "run"), resume=True)  # it is over: nothing is trained
+    again = runs.train(recipe, RunFolder(tmp_path / "run"), resume=True)  # it is over: nothing is trained
     assert_equal_models(again, straight)
     assert len(RunFolder(tmp_path / "run").history()) == len(RunFolder(path).history())
     with pytest.raises(InputError, match="epochs: 40 in the folder, 50 now"):

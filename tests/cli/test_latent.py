@@ -6,7 +6,8 @@ from PIL import Image
 
 from keras_ae.data import load
 from keras_ae.training import RunFolder
-from keras_ae.zoo.recipe import Recipe, train
+from keras_ae.zoo.recipe import Recipe
+from keras_ae.zoo.runs import train
 
 
 def trained(folder, model):

@@ -1,12 +1,15 @@
 """A recipe's settings reach what they are for."""
 
+import dataclasses
 import json
+import shutil
 
+import numpy as np
 import pytest
 
 from keras_ae.errors import InputError
 from keras_ae.training import RunFolder
-from keras_ae.zoo import recipe as recipes
+from keras_ae.zoo import runs
 from keras_ae.zoo.recipe import Recipe
 
 
@@ -21,10 +24,44 @@ def test_options_of_the_optimizer(schedule):
 def test_a_run_older_than_a_setting_goes_on(tmp_path):
     settings = {"model": "ae", "hidden": (4,), "latent_dim": 2, "epochs": 1}
     folder = RunFolder(tmp_path)
-    recipes.train(Recipe(**settings), folder)
+    runs.train(Recipe(**settings), folder)
     config = json.loads((tmp_path / "config.json").read_text())
     del config["recipe"]["optimizer_options"]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    recipes.train(Recipe(**settings), RunFolder(tmp_path), resume=True)
+    runs.train(Recipe(**settings), RunFolder(tmp_path), resume=True)
     with pytest.raises(InputError, match=r"optimizer_options: .* in the folder, .*0\.5.* now"):
-        recipes.train(Recipe(**settings, optimizer_options={"beta_1": 0.5}), RunFolder(tmp_path), resume=True)
+        runs.train(Recipe(**settings, optimizer_options={"beta_1": 0.5}), RunFolder(tmp_path), resume=True)
+
+
+def test_a_training_starts_from_pretrained_weights(tmp_path):
+    settings = {"hidden": (4,), "latent_dim": 2, "epochs": 1}
+    vae = runs.train(Recipe("vae", **settings), RunFolder(tmp_path / "vae"))
+    frozen = {**settings, "learning_rate": 1e-30, "pretrained": str(tmp_path / "vae"), "seed": 1}
+    iwae = runs.train(Recipe("iwae", **frozen), RunFolder(tmp_path / "iwae"))
+    for found, expected in zip(iwae.trainable_variables, vae.trainable_variables, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert int(iwae.step) == int(vae.step) == int(iwae.optimizer.iterations)  # schedules start anew
+
+
+def test_a_resumed_training_needs_no_pretrained_weights(tmp_path):
+    runs.train(Recipe("vae", hidden=(4,), latent_dim=2, epochs=1), RunFolder(tmp_path / "vae"))
+    recipe = Recipe("vae", hidden=(4,), latent_dim=2, epochs=1, pretrained=str(tmp_path / "vae"))
+    first = runs.train(recipe, RunFolder(tmp_path / "more"))
+    shutil.rmtree(tmp_path / "vae")
+    more = runs.train(dataclasses.replace(recipe, epochs=2), RunFolder(tmp_path / "more"), resume=True)
+    assert int(more.optimizer.iterations) == 2 * int(first.optimizer.iterations)
+
+
+@pytest.mark.parametrize("other", [{"hidden": (5,)}, {"latent_dim": 3}, {"model": "ae"}])
+def test_pretrained_weights_that_do_not_fit(other, tmp_path):
+    settings = {"model": "vae", "hidden": (4,), "latent_dim": 2, "epochs": 1}
+    runs.train(Recipe(**settings), RunFolder(tmp_path / "vae"))
+    recipe = Recipe(**{**settings, **other}, pretrained=str(tmp_path / "vae"))
+    with pytest.raises(InputError, match=r"pretrained='.*vae' does not fit: its VAE has weights of other shapes"):
+        runs.train(recipe, RunFolder(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_pretrained_weights_that_are_not_there(tmp_path):
+    with pytest.raises(InputError, match=r"vae_nist.*vae_mnist"):
+        runs.train(Recipe("vae", pretrained="vae_nist"), RunFolder(tmp_path / "new"))

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_ae import errors, evaluation, models
 from keras_ae.training import RunFolder
-from keras_ae.zoo import presets, recipe
+from keras_ae.zoo import presets, runs
 from keras_ae.zoo.presets import card, folder
 
 FIRST = 500
@@ -52,11 +52,11 @@ def train(name: str, run: str | os.PathLike, out: str | os.PathLike, verbose: in
     target = Path(out) / name
     if target.exists() and not (target / folder.INDEX).is_file():
         raise errors.InputError(f"{target} exists and is no preset's folder. Choose another --out.")
-    runs = RunFolder(run)
-    model = recipe.train(chosen.recipe, runs, resume=runs.exists(), verbose=verbose)
+    run_folder = RunFolder(run)
+    model = runs.train(chosen.recipe, run_folder, resume=run_folder.exists(), verbose=verbose)
     metrics = measure(chosen, model)
-    drawn = card.pictures(runs.path, chosen, model)
-    return folder.save(model, target, card.text(chosen, model, runs, metrics, drawn), metrics, drawn)
+    drawn = card.pictures(run_folder.path, chosen, model)
+    return folder.save(model, target, card.text(chosen, model, run_folder, metrics, drawn), metrics, drawn)
 
 
 def measure(chosen: presets.Preset, model: models.Autoencoder) -> dict[str, Any]:

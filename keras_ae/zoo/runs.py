@@ -1,0 +1,143 @@
+"""A training from its recipe to the trained model."""
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ae import errors, models
+from keras_ae.data import Dataset
+from keras_ae.pipeline import Batches
+from keras_ae.training import Best, Recorder, RunFolder
+from keras_ae.zoo import presets
+from keras_ae.zoo.recipe import Recipe
+
+PACKAGES = ("keras-ae", "keras", "tensorflow", "jax", "numpy")
+EXAMPLES_SHOWN = 10
+
+
+def trained(name: str | Path) -> models.Autoencoder:
+    """The model of a run folder, of a `.keras` file, or of a preset.
+
+    Raises:
+        InputError: there is no such model, or it is damaged.
+    """
+    path = Path(name)
+    if path.suffix == ".keras":
+        return models.files.load_model(path)
+    return RunFolder(path).load_model() if RunFolder(path).exists() else presets.from_preset(name)
+
+
+def run_config(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """What `config.json` holds: settings, data and versions."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "recipe": recipe.as_json(),
+        "backend": keras.backend.backend(),
+        "versions": versions,
+        "data": {"description": dataset.describe(), "sha256": fingerprint(dataset.x)},
+    }
+
+
+def fingerprint(x: np.ndarray) -> str:
+    """SHA-256 of an array's values."""
+    return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
+
+
+def train(
+    recipe: Recipe, folder: RunFolder, resume: bool = False, verbose: int = 0, callbacks: Sequence[Any] = ()
+) -> models.Autoencoder:
+    """Trains a recipe into a run folder; with `resume` it continues there, to the same result bit for bit.
+
+    Raises:
+        InputError: the folder is in use, holds something already, or belongs to other settings or other data.
+        TrainingDivergedError: a term became infinite or not a number; the last checkpoint is still good.
+    """
+    if resume:
+        fixed = ("epochs",) if recipe.schedule == "cosine" else ()
+        folder.check_resumable(recipe.as_json(), fixed, Recipe(recipe.model).as_json())
+    dataset = recipe.load("train")
+    # Before anything is written: mistakes leave nothing behind.
+    validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None
+    model, epochs_done = recipe.build(dataset), 0
+    if recipe.pretrained and not (resume and folder.checkpoints()):
+        _start_from(model, recipe.pretrained)
+    with folder.locked():
+        if resume:
+            if folder.config["data"]["sha256"] != fingerprint(dataset.x):
+                raise errors.InputError(f"The data {recipe.data!r} has changed since {folder.path} was started.")
+            checkpoint, epochs_done = folder.load_checkpoint()
+            model = checkpoint or model
+        else:
+            folder.start(run_config(recipe, dataset))
+        best = Best(folder, recipe.patience, recipe.monitor) if recipe.patience else None
+        if epochs_done < recipe.epochs and not (best and best.is_over()):
+            shown = recipe.evaluation_data("test")[:EXAMPLES_SHOWN]
+            condition = recipe.condition("test")
+            recorder = Recorder(folder, shown, recipe.epochs, None if condition is None else condition[: len(shown)])
+            _fit(
+                model,
+                recipe,
+                dataset,
+                validation,
+                epochs_done,
+                verbose,
+                [*([best] if best else []), recorder, *callbacks],
+            )
+        if best:
+            model = best.model_of_best_epoch()
+        models.files.save_model(model, folder.model_file)
+    return model
+
+
+def _fit(
+    model: models.Autoencoder,
+    recipe: Recipe,
+    dataset: Dataset,
+    validation: Dataset | None,
+    epochs_done: int,
+    verbose: int,
+    callbacks: list,
+) -> None:
+    held_out = recipe.held_out(dataset)
+    training = [a[: len(a) - held_out] for a in _arrays(model, dataset)]
+    judged = [a[len(a) - held_out :] for a in _arrays(model, dataset)] if held_out else None
+    if validation is not None:
+        judged = _arrays(model, validation)
+    batches: dict[str, Any] = {"batch_size": recipe.batch_size, "seed": recipe.seed, "transform": dataset.transform}
+    model.fit(
+        Batches(tuple(training), shuffle=True, **batches),
+        validation_data=Batches(tuple(judged), **batches) if judged else None,
+        initial_epoch=epochs_done,
+        epochs=recipe.epochs,
+        callbacks=callbacks,
+        verbose=verbose,
+    )
+
+
+def _arrays(model: models.Autoencoder, dataset: Dataset) -> list[np.ndarray]:
+    """x, and y for a model that has a use for it."""
+    return [dataset.x] if model.bare_y is None or dataset.y is None else [dataset.x, dataset.y]
+
+
+def _start_from(model: models.Autoencoder, name: str) -> None:
+    """Gives a new model the weights of a trained one; its count of steps stays zero."""
+    source = trained(name)
+    new, given = ([weight for weight in each.weights if weight is not each.step] for each in (model, source))
+    if [weight.shape for weight in new] != [weight.shape for weight in given]:
+        raise errors.InputError(
+            f"pretrained={name!r} does not fit: its {type(source).__name__} has weights of other shapes than this "
+            f"{type(model).__name__}. Use the same network, network options, latent_dim and likelihood as its training."
+        )
+    for weight, value in zip(new, given, strict=True):
+        weight.assign(value)

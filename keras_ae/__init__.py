@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 _MODELS = (
     *("AE", "BetaVAE", "ConditionalVAE", "ContractiveAE", "DenoisingAE", "DropoutAE", "IWAE", "KLSparseAE", "LinearAE"),
-    *("SparseAE", "VAE", "WAEGAN", "WAEMMD", "WAEW2", "Autoencoder", "Variational"),
+    *("SemiSupervisedVAE", "SparseAE", "VAE", "WAEGAN", "WAEMMD", "WAEW2", "Autoencoder", "Variational"),
 )
 _HOME = {
     **dict.fromkeys(_MODELS, "keras_ae.models"),

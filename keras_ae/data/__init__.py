@@ -1,6 +1,7 @@
 """Data sets as arrays: embedded digits, the image sets of TensorFlow Datasets, and one's own files."""
 
 from keras_ae.data.dataset import Dataset
+from keras_ae.data.labels import balanced, keep_labels
 from keras_ae.data.sources import list_datasets, load
 
-__all__ = ["Dataset", "list_datasets", "load"]
+__all__ = ["Dataset", "balanced", "keep_labels", "list_datasets", "load"]

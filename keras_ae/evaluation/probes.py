@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from keras_ae import errors
+from keras_ae.data import balanced
 from keras_ae.models import Autoencoder, inputs
 
 FOLDS = 5
@@ -177,25 +178,20 @@ def _drawn(y: np.ndarray, count: int | None, classes: bool, rng: np.random.Gener
         if least < 4:
             raise errors.InputError(f"Cross-validation needs at least 4 labels. Received: {least}.")
         return rng.permutation(len(y))[:count]
-    names, sizes = np.unique(y, return_counts=True)
+    names = np.unique(y)
     if len(names) < 2:
         raise errors.InputError(f"train has one class only: {names[0]}. A probe needs at least two.")
-    if count is not None:
-        wanted = count // len(names) + (np.arange(len(names)) < count % len(names))
-        if (sizes < wanted).any():
-            scarce = np.argmax(sizes < wanted)
-            raise errors.InputError(
-                f"labels={count} are {wanted[scarce]} of each class, but class {names[scarce]} has {sizes[scarce]} "
-                "examples. Ask for fewer, or for all: None."
-            )
-        sizes = wanted
+    if count is None:
+        drawn = np.concatenate([rng.permutation(np.flatnonzero(y == name)) for name in names])
+    else:
+        drawn = balanced(y, count, rng)
+    sizes = np.array([(y[drawn] == name).sum() for name in names])
     if sizes.min() < 2:
         raise errors.InputError(
             f"Cross-validation needs at least 2 labels of each of the {len(names)} classes. Received: {sizes.min()} of "
             f"class {names[sizes.argmin()]}."
         )
-    chosen = [rng.permutation(np.flatnonzero(y == name))[:size] for name, size in zip(names, sizes, strict=True)]
-    return np.concatenate(chosen)
+    return drawn
 
 
 def _search(kind: str, classes: bool, y: np.ndarray, seed: int) -> GridSearchCV:

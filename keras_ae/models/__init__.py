@@ -11,6 +11,7 @@ from keras_ae.models.dropout_ae import DropoutAE
 from keras_ae.models.iwae import IWAE
 from keras_ae.models.kl_sparse_ae import KLSparseAE
 from keras_ae.models.linear_ae import LinearAE
+from keras_ae.models.semi_supervised_vae import SemiSupervisedVAE
 from keras_ae.models.sparse_ae import SparseAE
 from keras_ae.models.vae import VAE
 from keras_ae.models.wae_gan import WAEGAN
@@ -33,6 +34,7 @@ __all__ = [
     "DropoutAE",
     "KLSparseAE",
     "LinearAE",
+    "SemiSupervisedVAE",
     "SparseAE",
     "Variational",
 ]

@@ -41,6 +41,7 @@ class Autoencoder(training.Training):
     accepts_missing = False  # whether x may hold NaN for what was not observed
     accepts_noise = False  # whether codes are asked for of x that the likelihood cannot explain
     conditional = False  # whether encoder and decoder take a condition as their second input
+    infers_condition = False  # whether a condition that is not given, or is -1 in training, is inferred from x
     has_prior = False  # whether codes have a distribution p(z), from which examples are sampled
     bare_y: str | None = None  # what `fit(x, y)` means when y is no dict: "condition", "label", or by its shape
 
@@ -168,7 +169,7 @@ class Autoencoder(training.Training):
     def encode(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """Codes of x, as arrays: (n, *event) -> (n, *latent)."""
         x = inputs.check_x(self, x, explained=not self.accepts_noise)
-        return self.over_batches("code", x, batch_size, inputs.check_condition(self, condition, len(x)))
+        return self.over_batches("code", x, batch_size, inputs.check_condition(self, condition, len(x), with_x=True))
 
     def decode(self, codes: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """The means E[x | code] of codes, as arrays: (n, *latent) -> (n, *event)."""
@@ -179,7 +180,9 @@ class Autoencoder(training.Training):
     def reconstruct(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
         """Reconstructions of x, as arrays: (n, *event) -> (n, *event)."""
         x = inputs.check_x(self, x, explained=not self.accepts_noise)
-        return self.over_batches("reconstruct_mean", x, batch_size, inputs.check_condition(self, condition, len(x)))
+        return self.over_batches(
+            "reconstruct_mean", x, batch_size, inputs.check_condition(self, condition, len(x), with_x=True)
+        )
 
     def sample(
         self,

@@ -71,7 +71,7 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
     target, of = (named["target"], "y") if "target" in named else (x, name)
     check_x(model, target, of)
     if model.conditional:
-        check_condition(model, named.get("condition"), len(x))
+        check_condition(model, named.get("condition"), len(x), with_x=True, least=-1 if model.infers_condition else 0)
     if sample_weight is not None:
         sample_weight = np.asarray(sample_weight)
         lengths["sample_weight"] = sample_weight
@@ -102,13 +102,16 @@ def check_first_batch(model: Any, data: Any, name: str) -> None:
     check_fit(model, x, y, sample_weight, f"{name} (its first batch)")
 
 
-def check_condition(model: Any, condition: Any, n: int) -> np.ndarray | None:
-    """The conditions of `n` examples as vectors, (n, condition_dim); None for a model without condition.
+def check_condition(model: Any, condition: Any, n: int, with_x: bool = False, least: int = 0) -> np.ndarray | None:
+    """The conditions of `n` examples as vectors, (n, condition_dim); None for a model without condition, and if the
+    model infers what is not given.
 
     Args:
         model: any model.
         condition: one class, n classes, one vector or n vectors.
         n: number of examples.
+        with_x: whether there is an x to infer the condition from.
+        least: the least class; -1 where it may be unknown.
     """
     name = type(model).__name__
     if not model.conditional:
@@ -117,6 +120,8 @@ def check_condition(model: Any, condition: Any, n: int) -> np.ndarray | None:
         return None
     size = model.condition_dim
     if condition is None:
+        if with_x and model.infers_condition:
+            return None
         raise errors.InputError(
             f"{name} needs a condition for each example: classes from 0 to {size - 1}, or vectors of {size} numbers. "
             "Pass it as y to fit and evaluate, as condition=... to encode, decode, reconstruct and sample."
@@ -131,9 +136,9 @@ def check_condition(model: Any, condition: Any, n: int) -> np.ndarray | None:
             f"{array.shape}, dtype {array.dtype}."
         )
     check_finite(array, "The condition")
-    if not vectors and (array.min() < 0 or array.max() >= size or (array != np.round(array)).any()):
+    if not vectors and (array.min() < least or array.max() >= size or (array != np.round(array)).any()):
         raise errors.InputError(
-            f"The condition must hold classes from 0 to {size - 1}. Received: values from {array.min()} to "
+            f"The condition must hold classes from {least} to {size - 1}. Received: values from {array.min()} to "
             f"{array.max()}."
         )
     return np.asarray(as_vectors(array, size))

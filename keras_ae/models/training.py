@@ -234,11 +234,12 @@ class Training(keras.Model):
         """A method of one tensor (and a condition) applied to arrays, compiled, in batches; an array, or whatever
         structure of arrays the method gives."""
         errors.whole_number("batch_size", batch_size)
-        function, arrays = getattr(self, method), [x]
+        key, function, arrays = method, getattr(self, method), [x]
         if condition is not None:
+            key = f"{method} given the condition"
             function, arrays = lambda x, condition: getattr(self, method)(x, condition=condition), [x, condition]
         signature = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]
-        compiled = self.compiled_once(method, function, *signature)
+        compiled = self.compiled_once(key, function, *signature)
         parts = [
             compiled(*(ops.cast(array[start : start + batch_size], "float32") for array in arrays))
             for start in range(0, len(x), batch_size)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_ae import backend
 from keras_ae.models.base import Autoencoder
@@ -25,6 +26,7 @@ def endpoints(model: Autoencoder) -> dict[str, tuple[Any, list[keras.InputSpec]]
     code = spec("code", (None, *model.latent_shape))
     seed, n = spec("seed", (), "int32"), spec("n", (), "int32")
     given = [spec("condition", (None, model.condition_dim))] if model.conditional else []
+    with_x = [] if model.infers_condition else given
 
     def reconstruct(x: Any, *condition: Any) -> dict[str, Any]:
         return {"reconstruction": model.reconstruct_mean(x, *condition)}
@@ -42,13 +44,18 @@ def endpoints(model: Autoencoder) -> dict[str, tuple[Any, list[keras.InputSpec]]
     def sample(n: Any, seed: Any, *condition: Any) -> dict[str, Any]:
         return {"x": model.decode_mean(model.draw_codes(n, backend.KeyedSeed(seed), *condition), *condition)}
 
+    def predict_proba(x: Any) -> dict[str, Any]:
+        return {"probabilities": ops.exp(model.log_probabilities(x))}
+
     found = {
-        "serving_default": (reconstruct, [x, *given]),
-        "reconstruct": (reconstruct, [x, *given]),
-        "encode": (encode, [x, *given]),
+        "serving_default": (reconstruct, [x, *with_x]),
+        "reconstruct": (reconstruct, [x, *with_x]),
+        "encode": (encode, [x, *with_x]),
         "decode": (decode, [code, *given]),
-        "score": (score, [x, seed, *given]),
+        "score": (score, [x, seed, *with_x]),
     }
+    if model.infers_condition:
+        found["predict_proba"] = (predict_proba, [x])
     if model.has_prior:
         found["sample"] = (sample, [n, seed, *given])
     return found

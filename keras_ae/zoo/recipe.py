@@ -1,14 +1,14 @@
 """The settings of a training."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_ae import errors, models
-from keras_ae.data import Dataset, load
+from keras_ae.data import Dataset, keep_labels, load
 from keras_ae.distributions import likelihoods
 from keras_ae.optimizers import Adam
 from keras_ae.zoo.registry import create, model_class
@@ -39,6 +39,8 @@ class Recipe:
         binarize: None, `"threshold"`, `"fixed"` or `"dynamic"`.
         levels: whether pixels stay whole numbers, for likelihoods of levels.
         image_size: (height, width) of a folder of images.
+        labels: how many labels of the training split a semi-supervised model is given, as many of each class; None
+            for all.
         batch_size: examples per step.
         learning_rate: of Adam, at its first step.
         schedule: `"constant"`, or `"cosine"`: the learning rate falls to zero over all epochs (Loshchilov and Hutter,
@@ -66,6 +68,7 @@ class Recipe:
     binarize: str | None = None
     levels: bool = False
     image_size: Sequence[int] | None = None
+    labels: int | None = None
     batch_size: int = 128
     learning_rate: float = 1e-3
     schedule: str = "constant"
@@ -90,6 +93,8 @@ class Recipe:
             raise errors.InputError(
                 f"validation must be a fraction in [0, 1) or the name of a split. Received: {self.validation!r}."
             )
+        if self.labels is not None and not model_class(self.model).infers_condition:
+            raise errors.InputError(f"labels are for a model that does with few, which {self.model} is not. Remove it.")
         if self.patience is not None:
             errors.whole_number("patience", self.patience)
             if not self.validation:
@@ -102,7 +107,10 @@ class Recipe:
     def load(self, split: str) -> Dataset:
         """A split of the data, as this recipe wants its pixels."""
         size = (self.image_size[0], self.image_size[1]) if self.image_size else None
-        return load(self.data, split, binarize=self.binarize, levels=self.levels, image_size=size)
+        dataset = load(self.data, split, binarize=self.binarize, levels=self.levels, image_size=size)
+        if self.labels is None or split != "train" or dataset.y is None:
+            return dataset
+        return replace(dataset, y=keep_labels(dataset.y, self.labels, self.seed))
 
     def evaluation_data(self, split: str) -> np.ndarray:
         """x of a split with dynamic binarisation drawn once."""

@@ -19,6 +19,7 @@ MODELS: dict[str, type[models.Autoencoder]] = {
     "iwae": models.IWAE,
     "kl_sparse_ae": models.KLSparseAE,
     "linear_ae": models.LinearAE,
+    "semi_supervised_vae": models.SemiSupervisedVAE,
     "sparse_ae": models.SparseAE,
     "vae": models.VAE,
     "wae_gan": models.WAEGAN,

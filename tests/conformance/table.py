@@ -58,6 +58,7 @@ TABLE: dict[str, Row] = {
     "iwae:doubly_reparameterized": Row({**SMALL, "samples": 3, "doubly_reparameterized": True}, NOISY | BOUND),
     "kl_sparse_ae": Row({**SMALL, "penalty": 0.1}, STATISTIC),
     "linear_ae": Row(),
+    "semi_supervised_vae": Row({**SMALL, "condition_dim": CONDITIONS}),
     "sparse_ae": Row({**SMALL, "penalty": 0.01, "max_norm": 3.0}),
     "vae": Row(SMALL),
     "vae:full": Row({**SMALL, "posterior": "full", "likelihood": lambda: Normal(0.1)}),
@@ -67,7 +68,7 @@ TABLE: dict[str, Row] = {
 }
 
 MODELS = [row for row in TABLE if ":" not in row]
-PATHS = ["ae", "conditional_vae", "contractive_ae", "iwae", "vae", "wae_gan", "wae_w2"]
+PATHS = ["ae", "conditional_vae", "contractive_ae", "iwae", "semi_supervised_vae", "vae", "wae_gan", "wae_w2"]
 ON_JAX = [*MODELS, "contractive_ae:hutchinson", "iwae:doubly_reparameterized", "vae:full"]
 
 

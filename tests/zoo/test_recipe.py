@@ -65,3 +65,17 @@ def test_pretrained_weights_that_do_not_fit(other, tmp_path):
 def test_pretrained_weights_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match=r"vae_nist.*vae_mnist"):
         runs.train(Recipe("vae", pretrained="vae_nist"), RunFolder(tmp_path / "new"))
+
+
+def test_few_labels_are_given(tmp_path):
+    settings = {"model": "semi_supervised_vae", "hidden": (4,), "latent_dim": 2, "epochs": 1}
+    y = Recipe(**settings, labels=25).load("train").y
+    classes, counts = np.unique(y, return_counts=True)
+    assert classes.tolist() == [-1, *range(10)] and counts[1:].tolist() == 5 * [3] + 5 * [2]
+    assert (Recipe(**settings, labels=25).load("test").y >= 0).all()
+    model = runs.train(Recipe(**settings, labels=25), RunFolder(tmp_path))
+    assert model.classify(np.zeros((1, 8, 8, 1))).shape == (1,)
+    with pytest.raises(InputError, match="labels are for a model that does with few, which vae is not"):
+        Recipe("vae", labels=25)
+    with pytest.raises(InputError, match="labels=5000 are 500 of each class, but class 0 has"):
+        Recipe(**settings, labels=5000).load("train")

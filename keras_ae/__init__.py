@@ -19,7 +19,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODELS = (
-    *("AE", "BetaVAE", "ConditionalVAE", "ContractiveAE", "DenoisingAE", "DropoutAE", "IWAE", "KLSparseAE", "LinearAE"),
+    *("AE", "BetaVAE", "ConditionalVAE", "ContractiveAE", "DenoisingAE", "DropoutAE", "GaussianMixtureVAE"),
+    *("IWAE", "KLSparseAE", "LinearAE"),
     *("SemiSupervisedVAE", "SparseAE", "VAE", "WAEGAN", "WAEMMD", "WAEW2", "Autoencoder", "Variational"),
 )
 _HOME = {

@@ -81,6 +81,11 @@ def _findings(report: Report) -> list[str]:
     lines = ["terms of the loss: " + ", ".join(f"{name} {value:.3f}" for name, value in report.terms.items())]
     for row in report.probes:
         lines.append(f"{row['kind']} probe, {row['labels']} labels: accuracy {row['score']:.3f}")
+    if report.classification is not None:
+        lines.append(f"classification: accuracy {report.classification:.3f}")
+    if report.clustering:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in report.clustering.items())
+        lines.append(f"clusters against labels: {figures}")
     if report.sample_quality:
         found = report.sample_quality
         names = ("precision", "recall", "density", "coverage", "frechet_distance")

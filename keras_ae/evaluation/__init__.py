@@ -3,6 +3,7 @@
 from keras_ae.evaluation.ais import Bidirectional, bidirectional
 from keras_ae.evaluation.baselines import baselines
 from keras_ae.evaluation.bound import Elbo, elbo
+from keras_ae.evaluation.clustering import Clustering, clustering
 from keras_ae.evaluation.codes import ActiveUnits, CollapseMonitor, active_units
 from keras_ae.evaluation.inference import InferenceGap, Posterior, inference_gap, optimise_posterior
 from keras_ae.evaluation.knee import find_knee
@@ -15,6 +16,7 @@ from keras_ae.evaluation.report import Report, evaluate
 __all__ = [
     "ActiveUnits",
     "Bidirectional",
+    "Clustering",
     "CollapseMonitor",
     "Elbo",
     "InferenceGap",
@@ -29,6 +31,7 @@ __all__ = [
     "baselines",
     "bidirectional",
     "choose_latent_dim",
+    "clustering",
     "digit_features",
     "elbo",
     "evaluate",

@@ -60,8 +60,8 @@ def elbo(
 
         1/n sum_i KL(q(z|x_i) || p(z)) = I(x; z) + KL(q(z) || prod_j q(z_j)) + sum_j KL(q(z_j) || p(z_j))
 
-    Here q(z) is that of the given x, all of them, without the bias of minibatches. The rate is the closed form; the
-    three are averages over `draws` codes, and add up to it exactly.
+    Here q(z) is that of the given x, all of them, without the bias of minibatches. The rate is the closed form, where
+    there is one; the three are averages over `draws` codes, and add up to it exactly.
 
     Args:
         model: a variational model.
@@ -104,8 +104,10 @@ def _terms(
         batch = model.pack((x,))._replace(condition=condition)
         q = model.posterior(batch.x, condition=condition)
         noise = keras.random.normal((samples, *ops.shape(q.mean)), dtype="float32", seed=backend.KeyedSeed(key))
-        distortion = -ops.mean(model.log_conditional(batch, q.rsample(noise)), axis=0)
-        return distortion, divergences.kl(q, model.prior_given(condition))
+        z = q.rsample(noise)
+        distortion = -ops.mean(model.log_conditional(batch, z), axis=0)
+        rate = divergences.kl(q, model.prior_given(condition), z)
+        return distortion, ops.mean(ops.reshape(rate, (-1, ops.shape(q.mean)[0])), axis=0)
 
     arrays = [x] if condition is None else [x, condition]
     signature = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]

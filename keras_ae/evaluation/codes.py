@@ -67,17 +67,18 @@ def active_units(model: Variational, x: Any, condition: Any = None, threshold: f
     condition = inputs.check_condition(model, condition, len(x))
     q = model.over_batches("posterior", x, 1024, condition)
     p = model.prior_given(condition)
-    mean, variance = _vectors(q, len(x))
-    prior_mean, prior_variance = _vectors(p, len(x)) if hasattr(p, "variance") else (0.0, 1.0)
+    mean, variance = _vectors(q)
+    prior_mean, prior_variance = _vectors(p) if hasattr(p, "variance") else (0.0, 1.0)
     ratio = variance / prior_variance
     kl = 0.5 * (np.square(mean - prior_mean) / prior_variance + ratio - np.log(ratio) - 1).mean(axis=0)
     spread = mean.var(axis=0)
     return ActiveUnits(spread, kl, spread > threshold)
 
 
-def _vectors(q: Any, n: int) -> tuple[Any, Any]:
-    """Means and variances of a distribution, (n, dim) each."""
-    mean, variance = (np.asarray(value, "float64").reshape(n, -1) for value in (q.mean, q.variance()))
+def _vectors(q: Any) -> tuple[Any, Any]:
+    """Means and variances of a distribution, (n, dim) each; n is 1 for one that is the same for all."""
+    mean, variance = (np.asarray(value, "float64") for value in (q.mean, q.variance()))
+    mean, variance = (value.reshape(len(value), -1) for value in (mean, variance))
     return mean, variance
 
 

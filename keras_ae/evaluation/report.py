@@ -10,6 +10,7 @@ from keras_ae import models
 from keras_ae.distributions import likelihoods
 from keras_ae.evaluation.baselines import baselines
 from keras_ae.evaluation.bound import elbo
+from keras_ae.evaluation.clustering import clustering
 from keras_ae.evaluation.codes import active_units
 from keras_ae.evaluation.common import check_variational
 from keras_ae.evaluation.inference import inference_gap
@@ -40,6 +41,8 @@ class Report:
         gap: total, approximation and amortisation gap in nats of the first `gap_examples`, with the estimator of
             log p(x); see `inference_gap`.
         probes: of the codes, see `probe`: kind, number of training labels, accuracy and its standard error.
+        clustering: of a model with clusters, against the labels, see `clustering`.
+        classification: of a model that classifies, its accuracy.
         sample_quality: of as many samples as there are examples, see `sample_quality`.
         dimensions: D, values of an example.
         bits_per_dimension: -bound / (D log 2) for a log-probability, else None.
@@ -64,6 +67,8 @@ class Report:
     units: int | None = None
     gap: dict[str, Any] | None = None
     probes: list[dict[str, Any]] = field(default_factory=list)
+    clustering: dict[str, float] | None = None
+    classification: float | None = None
     sample_quality: dict[str, Any] | None = None
     dimensions: int = 0
     bits_per_dimension: float | None = None
@@ -115,7 +120,8 @@ def evaluate(
         condition: of each test example, for a conditional model.
         method, steps: of the estimate, see `log_likelihood`.
         gap_examples: of how many of the first examples the inference gap is found; 0 for none.
-        labels: of train and test, for probes of the codes of a model without condition; None for no probes.
+        labels: of train and test, for probes of the codes of a model without condition, and for its clusters; None for
+            neither.
         with_samples: whether samples of the model are compared with `test`, in the features of digits.
 
     Example:
@@ -143,6 +149,11 @@ def evaluate(
         check_variational(model, "log p(x)")
     if train is not None and labels is not None and not model.conditional:
         report.probes = _probes(model, (train, labels[0]), (test, labels[1]), seed)
+    if labels is not None and isinstance(model, models.GaussianMixtureVAE):
+        report.clustering = clustering(labels[1], model.cluster(test))._asdict()
+    if condition is not None and isinstance(model, models.SemiSupervisedVAE):
+        known = np.asarray(models.inputs.check_condition(model, condition, len(test)))
+        report.classification = float((model.classify(test) == known.argmax(axis=1)).mean())
     if with_samples:
         new = model.sample(len(test), seed=seed, condition=condition)
         report.sample_quality = sample_quality(test, new, seed=seed)._asdict()

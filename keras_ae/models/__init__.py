@@ -8,6 +8,7 @@ from keras_ae.models.conditional_vae import ConditionalVAE
 from keras_ae.models.contractive_ae import ContractiveAE
 from keras_ae.models.denoising_ae import DenoisingAE
 from keras_ae.models.dropout_ae import DropoutAE
+from keras_ae.models.gaussian_mixture_vae import GaussianMixtureVAE
 from keras_ae.models.iwae import IWAE
 from keras_ae.models.kl_sparse_ae import KLSparseAE
 from keras_ae.models.linear_ae import LinearAE
@@ -32,6 +33,7 @@ __all__ = [
     "ContractiveAE",
     "DenoisingAE",
     "DropoutAE",
+    "GaussianMixtureVAE",
     "KLSparseAE",
     "LinearAE",
     "SemiSupervisedVAE",

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_ae import errors
 from keras_ae.models.batch import as_vectors, roles
+from keras_ae.pipeline import Batches
 
 
 def is_arrays(x: Any) -> bool:
@@ -100,6 +101,23 @@ def check_first_batch(model: Any, data: Any, name: str) -> None:
         raise errors.InputError(f"{name} is an empty data set.")
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(first)
     check_fit(model, x, y, sample_weight, f"{name} (its first batch)")
+
+
+def first_examples(data: Any, n: int) -> np.ndarray | None:
+    """All x in memory, or those of the first n examples (or a few more) of a data set; None for a generator, which can
+    be read once only."""
+    if isinstance(data, Batches):
+        return data.arrays[0]
+    if isinstance(data, keras.utils.PyDataset):
+        data = (data[i] for i in range(len(data)))
+    elif not hasattr(data, "element_spec"):
+        return None
+    found: list[np.ndarray] = []
+    for batch in data:
+        found.append(np.asarray(keras.utils.unpack_x_y_sample_weight(batch)[0]))
+        if sum(map(len, found)) >= n:
+            break
+    return np.concatenate(found)
 
 
 def check_condition(model: Any, condition: Any, n: int, with_x: bool = False, least: int = 0) -> np.ndarray | None:

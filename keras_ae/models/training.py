@@ -101,6 +101,10 @@ class Training(keras.Model):
         """The value of a weight, a number or a schedule, at the present training step."""
         return schedules.at(weight, self.step)
 
+    def own_callbacks(self, data: Any) -> list[keras.callbacks.Callback]:
+        """What the variant itself does between epochs of `fit` on some data."""
+        return []
+
     def pack(self, data: Any) -> Batch:
         """What Keras hands to a step as a `Batch`."""
         return pack(data, self.bare_y, self.accepts_missing)
@@ -166,6 +170,7 @@ class Training(keras.Model):
         watch: list[Any] = [monitoring.StopOnNonFinite()]
         if batches:
             watch.append(monitoring.SetEpoch(batches))
+        watch += self.own_callbacks(batches or data["x"])
         if validation_data is not None:
             val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             size = validation_batch_size or batch_size

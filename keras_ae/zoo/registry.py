@@ -16,6 +16,7 @@ MODELS: dict[str, type[models.Autoencoder]] = {
     "contractive_ae": models.ContractiveAE,
     "denoising_ae": models.DenoisingAE,
     "dropout_ae": models.DropoutAE,
+    "gaussian_mixture_vae": models.GaussianMixtureVAE,
     "iwae": models.IWAE,
     "kl_sparse_ae": models.KLSparseAE,
     "linear_ae": models.LinearAE,

@@ -1,0 +1,122 @@
+"""The variational autoencoder with a mixture of normals as prior."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.mixture import GaussianMixture
+
+from keras_ae import divergences, errors
+from keras_ae.distributions import NormalMixture, bound
+from keras_ae.models import inputs
+from keras_ae.models.base import Variational
+from keras_ae.models.batch import Batch
+
+EXAMPLES = 20_000  # so many codes fix a mixture of some dozens of components
+STARTS = 5  # of expectation maximisation
+
+
+@keras.saving.register_keras_serializable("keras_ae")
+class GaussianMixtureVAE(Variational):
+    """Variational autoencoder whose codes come in clusters (VaDE: Jiang et al., 2017, arXiv:1611.05148, sec. 3).
+
+        -ELBO = E_q(z|x)[-log p(x|z) + log q(z|x) - log p(z)],    p(z) = sum_c pi_c N(z; m_c, diag s_c^2)
+
+    pi, m and s are learned. The sum over c is exact, where VaDE bounds it with a q(c|x): p(c|z), the responsibility of
+    cluster c for a code, needs no network. The first epochs are those of a plain VAE with p(z) = N(0, I); then the
+    mixture is fitted to the codes by expectation maximisation, and all is trained together.
+
+    Args:
+        clusters: K, the number of components.
+        pretraining: epochs before the mixture is fitted; 0 leaves it to you: `find_clusters(x)`.
+        posterior, encoder, decoder, latent_dim, likelihood, output_layer, seed: see `VAE`.
+
+    Terms: reconstruction, kl (log q(z|x) - log p(z) at the sample of z; nats per example).
+
+    Raises:
+        InputError: pretraining with a generator, or fewer examples than clusters.
+
+    Example:
+        >>> from keras_ae import networks
+        >>> model = GaussianMixtureVAE(*networks.dense((4,), 2, hidden=(8,)), latent_dim=2, clusters=3, pretraining=1)
+        >>> model.compile("adam")
+        >>> history = model.fit(np.random.default_rng(0).random((60, 4)), epochs=2, verbose=0)
+        >>> model.cluster(np.ones((5, 4))).shape, model.cluster_probabilities(np.ones((5, 4))).shape
+        ((5,), (5, 3))
+    """
+
+    terms = ("reconstruction", "kl")
+    settings = ("clusters", "pretraining")
+
+    def __init__(self, *args: Any, clusters: int = 10, pretraining: int = 10, **kwargs: Any) -> None:
+        self.clusters = errors.whole_number("clusters", clusters)
+        self.pretraining = errors.whole_number("pretraining", pretraining, least=0)
+        super().__init__(*args, **kwargs)
+
+    def make_code_heads(self) -> None:
+        super().make_code_heads()
+        shape = (self.clusters, *self.latent_shape)
+        plain = {"initializer": "zeros", "dtype": "float32", "autocast": False}
+        self.logits = self.add_weight(shape=(self.clusters,), name="logits", **plain)
+        self.means = self.add_weight(shape=shape, name="means", **plain)
+        self.log_vars = self.add_weight(shape=shape, name="log_vars", **plain)
+        self.found = self.add_weight(shape=(), trainable=False, name="found", **plain)
+
+    def prior_given(self, condition: Any) -> NormalMixture:
+        """p(z); N(0, I) as long as there are no clusters."""
+        return NormalMixture(*(self.found * w for w in (self.logits, self.means, bound(self.log_vars))))
+
+    def draw_codes(self, n: Any, seed: Any, condition: Any = None) -> Any:
+        return self.prior_given(condition).sample(n, seed)
+
+    def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
+        q = self.posterior(batch.x, training)
+        z = self.sampling(q)
+        return {
+            "reconstruction": self.reconstruction(batch, z, training),
+            "kl": divergences.kl(q, self.prior_given(None), z),
+        }
+
+    def find_clusters(self, x: Any) -> None:
+        """Fits the mixture to codes of x, one draw of q(z|x) each, by expectation maximisation."""
+        x = inputs.check_x(self, x)
+        rng = np.random.default_rng(self.seed)
+        q = self.over_batches("posterior", x[rng.permutation(len(x))[:EXAMPLES]], 1024)
+        z = np.asarray(q.rsample(rng.normal(size=q.mean.shape).astype("float32"))).reshape(len(q.mean), -1)
+        if len(z) < self.clusters:
+            raise errors.InputError(f"{self.clusters} clusters need as many examples at least. Received: {len(z)}.")
+        mixture = GaussianMixture(self.clusters, covariance_type="diag", n_init=STARTS, random_state=self.seed % 2**32)
+        mixture.fit(np.asarray(z, "float64"))
+        shape = (self.clusters, *self.latent_shape)
+        self.logits.assign(np.log(mixture.weights_))
+        self.means.assign(mixture.means_.reshape(shape))
+        self.log_vars.assign(np.log(mixture.covariances_).reshape(shape))
+        self.found.assign(1.0)
+
+    def own_callbacks(self, data: Any) -> list[keras.callbacks.Callback]:
+        if not self.pretraining or float(self.found):
+            return []
+        x = inputs.first_examples(data, EXAMPLES)
+        if x is None:
+            raise errors.InputError(
+                "After its pretraining the mixture is fitted to codes of examples, but a generator gives them once only. "
+                "Use arrays, a tf.data.Dataset or a PyDataset, or pretraining=0 and model.find_clusters(x)."
+            )
+
+        def fit_mixture(epoch: int, logs: Any = None) -> None:
+            if epoch == self.pretraining:
+                self.find_clusters(x)
+
+        return [keras.callbacks.LambdaCallback(on_epoch_begin=fit_mixture)]
+
+    def responsibilities(self, x: Any) -> Any:
+        """p(c|z) at the mean of q(z|x), as tensors: (batch, K)."""
+        return self.prior_given(None).posterior(self.code(x))
+
+    def cluster_probabilities(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+        """p(c|z) at the mean of q(z|x), as arrays: (n, *event) -> (n, K)."""
+        return self.over_batches("responsibilities", inputs.check_x(self, x, explained=False), batch_size)
+
+    def cluster(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+        """The most probable cluster of each example: (n, *event) -> (n,)."""
+        return self.cluster_probabilities(x, batch_size).argmax(axis=1)

@@ -99,7 +99,7 @@ class GaussianMixtureVAE(Variational):
         x = inputs.first_examples(data, EXAMPLES)
         if x is None:
             raise errors.InputError(
-                "After its pretraining the mixture is fitted to codes of examples, but a generator gives them once only. "
+                "After its pretraining the mixture is fitted to codes, but a generator gives its examples once only. "
                 "Use arrays, a tf.data.Dataset or a PyDataset, or pretraining=0 and model.find_clusters(x)."
             )
 

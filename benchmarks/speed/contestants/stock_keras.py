@@ -49,6 +49,7 @@ class VAE(keras.Model):
             mean, log_var = self.encoder(data)
             logits = self.decoder(self.sampling([mean, log_var]))
             crossentropy = keras.losses.binary_crossentropy(data, logits, from_logits=True)
+            crossentropy *= data.shape[-1]  # it is the average over the channels
             reconstruction_loss = ops.mean(ops.sum(crossentropy, axis=(1, 2)))
             kl_loss = -0.5 * (1 + log_var - ops.square(mean) - ops.exp(log_var))
             kl_loss = ops.mean(ops.sum(kl_loss, axis=1))

@@ -42,8 +42,8 @@ class ConditionalVAE(Variational):
         (5, 4)
     """
 
-    terms: tuple[str, ...] = ("reconstruction", "kl")
-    settings: tuple[str, ...] = ("learned_prior",)
+    terms = ("reconstruction", "kl")
+    settings = ("learned_prior",)
     conditional = True
     bare_y = "condition"
 

@@ -9,12 +9,12 @@ from keras import ops
 
 from keras_ae import divergences, errors, networks, schedules
 from keras_ae.models import inputs
+from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
-from keras_ae.models.conditional_vae import ConditionalVAE
 
 
 @keras.saving.register_keras_serializable("keras_ae")
-class SemiSupervisedVAE(ConditionalVAE):
+class SemiSupervisedVAE(Variational):
     """Semi-supervised variational autoencoder, M2 (Kingma et al., 2014, arXiv:1406.5298, eq. 6, 7 and 9).
 
         E = sum_y w(y) [-log p(x|z,y) + KL(q(z|x,y) || p(z)) - log p(y) + log w(y)] - alpha log q(y|x) where y is known
@@ -29,7 +29,7 @@ class SemiSupervisedVAE(ConditionalVAE):
         class_prior: p(y), K numbers above 0 that are made to sum to one; None for equally frequent classes.
         classifier: a `keras.Model` from x to K logits; None for `keras_ae.networks.classifier`.
         encoder, decoder: networks of two inputs, see `ConditionalVAE`.
-        learned_prior, posterior, latent_dim, likelihood, output_layer, seed: see `ConditionalVAE`.
+        posterior, latent_dim, likelihood, output_layer, seed: see `VAE`.
 
     Terms: reconstruction, kl, label (log w(y) - log p(y)), classification (alpha included; nats per example).
 
@@ -45,8 +45,10 @@ class SemiSupervisedVAE(ConditionalVAE):
         ((5, 3), (5, 4))
     """
 
-    terms: tuple[str, ...] = ("reconstruction", "kl", "label", "classification")
-    settings: tuple[str, ...] = ("learned_prior", "alpha", "class_prior", "classifier")
+    terms = ("reconstruction", "kl", "label", "classification")
+    settings = ("alpha", "class_prior", "classifier")
+    conditional = True
+    bare_y = "condition"
     infers_condition = True
 
     def __init__(
@@ -102,7 +104,7 @@ class SemiSupervisedVAE(ConditionalVAE):
         z = self.sampling(q)
         of_class = {
             "reconstruction": self.reconstruction(each, z, training),
-            "kl": divergences.kl(q, self.prior_given(each.condition)),
+            "kl": divergences.kl(q, self.prior),
         }
         return {
             **{name: ops.sum(w * ops.reshape(v, (-1, self.condition_dim)), axis=-1) for name, v in of_class.items()},

@@ -204,3 +204,13 @@ def test_the_guide_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(code.replace("epochs=20", "epochs=1"), names := {})
     np.testing.assert_array_equal(names["back"], names["data"].x)
+
+
+def test_a_stack_that_another_model_empties_does_not_end_as_it_began(trained):
+    x = digits("bernoulli")[:20]
+    coder, other = (
+        bits_back.BitsBack(model, latent_bits=8, batch_size=4) for model in (trained, model_of("bernoulli", 1))
+    )
+    stack, reserve = coder.encode(x)
+    np.testing.assert_array_equal(coder.decode(stack, len(x), reserve), x)
+    assert other.decode(stack, len(x), reserve) is None

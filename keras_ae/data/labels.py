@@ -41,11 +41,16 @@ def balanced(y: Any, count: int, seed: Any) -> np.ndarray:
 def keep_labels(y: Any, count: int, seed: Any) -> np.ndarray:
     """y with `count` labels, drawn by `balanced`, and -1, unknown, in place of all others.
 
+    Raises:
+        InputError: there are fewer labels than classes, or a class has too few examples.
+
     Example:
         >>> keep_labels(np.array([0, 0, 0, 1, 1, 1]), 2, seed=0)
         array([-1, -1,  0, -1, -1,  1])
     """
-    rows = balanced(y, count, seed)
+    rows, classes = balanced(y, count, seed), len(np.unique(y))
+    if count < classes:
+        raise errors.InputError(f"labels={count} leave a class without one: there are {classes}. Ask for more.")
     kept = np.full(len(y), UNKNOWN, dtype="int64")
     kept[rows] = np.asarray(y)[rows]
     return kept

@@ -11,6 +11,7 @@ from keras_ae import divergences, errors, networks, schedules
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
+from keras_ae.pipeline import Batches
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -142,7 +143,9 @@ class SemiSupervisedVAE(Variational):
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Trains the model; arguments and return value are those of `Autoencoder.fit`, with y -1 without a label."""
-        if inputs.is_arrays(x):
+        if isinstance(x, Batches):
+            self._check_labels(keras.utils.unpack_x_y_sample_weight(x.arrays)[1])
+        elif inputs.is_arrays(x):
             self._check_labels(y)
         return super().fit(x, y, *args, **kwargs)
 

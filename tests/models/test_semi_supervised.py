@@ -9,6 +9,7 @@ import keras_ae
 from keras_ae import networks
 from keras_ae.errors import InputError
 from keras_ae.optimizers import Adam
+from keras_ae.pipeline import Batches
 from tests.conformance.table import quieten
 
 CLASSES = 3
@@ -136,8 +137,10 @@ def test_bad_labels(case, x):
     options, y, message = BAD[case]
     model = make(**options)
     model.compile("adam")
-    with pytest.raises(InputError, match=message):
-        model.fit(x, None if y is None else np.array(y), verbose=0)
+    y = () if y is None else (np.array(y),)
+    for data in ((x, *y), (Batches((x, *y), 5),)):
+        with pytest.raises(InputError, match=message):
+            model.fit(*data, verbose=0)
 
 
 @pytest.mark.parametrize("prior", [[0.5, 0.5], [1, 1, 0], [1, 1, -1], [1, 1, np.nan]])

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 import keras_ae
 from keras_ae import tasks
+from keras_ae.data import balanced
 
 BATCH = 100
 STEPS = 1000  # of a classifier with few labels
@@ -30,12 +31,6 @@ def pretrained(x: np.ndarray, epochs: int, seed: int) -> keras_ae.Autoencoder:
     if epochs:
         model.fit(x, epochs=epochs, batch_size=BATCH, verbose=0)
     return model
-
-
-def balanced(y: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of n examples, as many of each class."""
-    classes = np.unique(y)
-    return np.concatenate([rng.permutation(np.flatnonzero(y == c))[: n // len(classes)] for c in classes])
 
 
 def test_error(model: keras_ae.Autoencoder, freeze: bool, x: np.ndarray, y: np.ndarray, steps: int, test, seed: int):

@@ -16,6 +16,7 @@ TINY = {  # example -> its arguments
     "contraction": "--data digits --epochs 1",
     "denoising": "--data digits --epochs 1",
     "faces": "--epochs 1 --steps 20",
+    "features": "--data digits --epochs 1 --seeds 1",
     "functional_sampling": "--epochs 1",
     "hinton": "--data digits --epochs 1",
     "identity_task": "--epochs 1 --seeds 1",

@@ -61,8 +61,7 @@ def feature_extractor(model: Autoencoder, layer: str | int | None = None, poolin
         head = model.mean_head if isinstance(model, Variational) else model.code_head
         values = head(model.features(x, condition=condition))
     else:
-        part = keras.Model(encoder.inputs, _find(model, layer).output, name="encoder")
-        values = part(_encoder_inputs(model, x, condition))
+        values = _up_to(encoder, _find(model, layer))(_encoder_inputs(model, x, condition))
     axes = tuple(range(1, len(values.shape) - 1))
     if pooling == "flat":
         values = keras.layers.Flatten()(values)
@@ -131,6 +130,21 @@ def _find(model: Autoencoder, layer: str | int) -> keras.layers.Layer:
     if layer not in by_name:
         raise errors.unknown("layer of the encoder (None: the code)", layer, by_name)
     return by_name[layer]
+
+
+def _up_to(encoder: keras.Model, last: keras.layers.Layer) -> keras.Model:
+    """The encoder up to a layer. The layer's own `output` may be of another network, which shares its layers."""
+    found = []
+
+    def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        values = layer(*args, **kwargs)
+        if layer is last:
+            found.append(values)
+        return values
+
+    functional = keras.Model(encoder.inputs, encoder.outputs)
+    again = keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=call)
+    return keras.Model(again.inputs, found[0], name="encoder")
 
 
 def _encoder_inputs(model: Autoencoder, x: Any, condition: Any) -> Any:

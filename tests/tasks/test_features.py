@@ -128,3 +128,12 @@ def test_the_guide_runs():
     assert names["codes"].shape == (len(names["test"]), 8) and names["wide"].shape == (len(names["test"]), 256)
     assert names["head"](names["test"].x[:3]).shape == (3, 10)
     assert names["accuracy"] > 0.2
+
+
+def test_layers_that_two_networks_share(digits):
+    """A dropout autoencoder's encoder has the layers of the network that it was given, and more between them."""
+    model, x = made("dropout_ae", "dense"), digits[1][:6]
+    hidden = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.Dense)]
+    expected = np.maximum(x.reshape(6, -1) @ hidden[0].kernel + hidden[0].bias, 0)
+    np.testing.assert_allclose(features(model, x, hidden[0].name), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(features(model, x, -1), model.features(x), rtol=1e-4, atol=1e-6)

@@ -1,9 +1,9 @@
 """Makes the presets of saved_models/, and checks them.
 
-    python benchmarks/presets.py train NAME ...   # or none for all: trains, and records the figures in the settings
-    python benchmarks/presets.py check            # evaluates all, writes benchmarks/presets.txt; exit code 1 on failure
+    python benchmarks/presets.py train NAME ...   # trains, and records the figures in the settings
+    python benchmarks/presets.py check NAME ...   # evaluates, writes benchmarks/presets.txt; exit code 1 on failure
 
-A training that was interrupted goes on from its run folder, runs/zoo/NAME.
+Without names, all. A training that was interrupted goes on from its run folder, runs/zoo/NAME.
 """
 
 import argparse
@@ -32,12 +32,12 @@ def record(name: str, saved: Path) -> None:
     print(name, figures, flush=True)
 
 
-def check() -> bool:
-    """Whether every figure of every preset is within its tolerance."""
-    results = [result for name in presets.list_presets() for result in training.check(name)]
-    report = "".join(f"{result}\n" for result in results)
-    CHECKED.write_text(report)
-    print(report, end="")
+def check(names: list[str]) -> bool:
+    """Whether every figure of the presets is within its tolerance; the lines of others stay as they are."""
+    results = [result for name in names for result in training.check(name)]
+    lines = [line for line in CHECKED.read_text().splitlines() if line.split()[0] not in names]
+    CHECKED.write_text("".join(f"{line}\n" for line in sorted([*lines, *map(str, results)])))
+    print(*results, sep="\n")
     return all(result.passed for result in results)
 
 
@@ -47,9 +47,10 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "check"])
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
+    names = arguments.names or presets.list_presets()
     if arguments.what == "check":
-        sys.exit(not check())
-    for name in arguments.names or presets.list_presets():
+        sys.exit(not check(names))
+    for name in names:
         train(name)
 
 

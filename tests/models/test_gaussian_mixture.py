@@ -121,7 +121,7 @@ def test_data_that_is_not_in_arrays():
     model = make(pretraining=20)
     model.fit(tf.data.Dataset.from_tensor_slices(x).batch(30), epochs=25, shuffle=False, verbose=0)
     assert evaluation.clustering(y, model.cluster(x)).accuracy > 0.98
-    with pytest.raises(InputError, match=r"a generator gives them once only.* model\.find_clusters"):
+    with pytest.raises(InputError, match=r"a generator gives its examples once only.* model\.find_clusters"):
         make(pretraining=2).fit((batch for batch in [x]), verbose=0)
 
 

@@ -107,7 +107,7 @@ def test_few_labels_are_enough():
         known = np.flatnonzero(train.y == label)[:5]
         y[known] = label
     accuracy = {}
-    for name, rows, epochs in (("all", slice(None), 50), ("labelled", y >= 0, 150)):
+    for name, rows, epochs in (("all", slice(None), 30), ("labelled", y >= 0, 100)):
         model = keras_ae.create(
             "semi_supervised_vae",
             train.shape,

@@ -88,15 +88,17 @@ def accuracies(train: np.ndarray, test: np.ndarray, y: tuple, counts: list[int],
 
 
 def curves(panels: dict[str, tuple[list[int], dict[str, np.ndarray]]]) -> Figure:
-    """Error against the number of labels, with one standard deviation; one panel for each data set."""
-    figure = Figure(figsize=(4.5 * len(panels) + 2.5, 4.5), layout="constrained")
+    """Error against the number of labels, with one standard deviation, of pixels, PCA and the eight best features with
+    all labels; one panel for each data set."""
+    figure = Figure(figsize=(6.5 * len(panels), 5), layout="constrained")
     for i, (title, (counts, found)) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(1, len(panels), i, title=title, xlabel="labels", xscale="log", yscale="log")
         axes.set_ylabel("test error, %")
-        for j, (name, values) in enumerate(found.items()):
-            style = "--" if j < 2 else ":" if name.endswith("code") else "-"
-            axes.errorbar(counts, 100 - values.mean(axis=1), values.std(axis=1), label=name, linestyle=style)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+        baselines, learned = list(found)[:2], sorted(list(found)[2:], key=lambda name: -found[name][-1].mean())
+        for name in (*baselines, *learned[:8]):
+            style = "--" if name in baselines else ":" if name.endswith("code") else "-"
+            axes.errorbar(counts, 100 - found[name].mean(axis=1), found[name].std(axis=1), label=name, linestyle=style)
+        axes.legend(fontsize=8)
     return figure
 
 
@@ -129,7 +131,7 @@ def main() -> None:
             f"{few[0]:.2f} %, {few[0] - few[1]:+.2f} against pixels."
         )
         panels[name] = counts, found
-    page.picture("errors", curves(panels), "The same as a picture, in errors:")
+    page.picture("errors", curves(panels), "The same as a picture, in errors, of the best:")
     page.write()
 
 

@@ -35,7 +35,8 @@ def record(name: str, saved: Path) -> None:
 def check(names: list[str]) -> bool:
     """Whether every figure of the presets is within its tolerance; the lines of others stay as they are."""
     results = [result for name in names for result in training.check(name)]
-    lines = [line for line in CHECKED.read_text().splitlines() if line.split()[0] not in names]
+    before = CHECKED.read_text().splitlines() if CHECKED.exists() else []
+    lines = [line for line in before if line.split()[0] not in names]
     CHECKED.write_text("".join(f"{line}\n" for line in sorted([*lines, *map(str, results)])))
     print(*results, sep="\n")
     return all(result.passed for result in results)

@@ -54,9 +54,8 @@ def widest_layer(model: keras_ae.Autoencoder) -> str | None:
     return max(learned, key=sizes.__getitem__, default=None)
 
 
-def feature_sets(models: Iterable[tuple[str, keras_ae.Autoencoder]], *x: np.ndarray) -> Iterator[tuple]:
+def feature_sets(models: Iterable[tuple], train: np.ndarray, test: np.ndarray) -> Iterator[tuple]:
     """One pair of arrays after the other: name, features of training images, features of test images."""
-    train, test = x
     flat = [x.reshape(len(x), -1) for x in (train, test)]
     yield "pixels", *flat
     pca = PCA(min(64, flat[0].shape[1]), svd_solver="covariance_eigh").fit(flat[0])

@@ -25,7 +25,7 @@ class ActiveUnits:
 
     Args:
         variance: (dim,) variance over x of the posterior mean.
-        kl: (dim,) mean over x of KL(q(z_j|x) || p(z_j)), in nats.
+        kl: (dim,) mean over x of KL(q(z_j|x) || p(z_j)), in nats; of a mixture, to the normal of its mean and variance.
         active: (dim,) whether `variance` exceeds the threshold.
     """
 

@@ -36,12 +36,12 @@ class Report:
         effective_sample_size: of the estimate, mean over examples; near 1 the bound is loose.
         distortion, rate: the two terms of the negative ELBO: E_q[-log p(x|z)] and KL(q(z|x) || p(z)), in nats.
         mutual_information, total_correlation, dimension_wise_kl: the three parts of `rate`, see `elbo`; None where
-            p(z) depends on the condition.
+            p(z) is not N(0, I).
         active_units: dimensions of the code that are used, see `active_units`, of `units`.
         gap: total, approximation and amortisation gap in nats of the first `gap_examples`, with the estimator of
             log p(x); see `inference_gap`.
         probes: of the codes, see `probe`: kind, number of training labels, accuracy and its standard error.
-        clustering: of a model with clusters, against the labels, see `clustering`.
+        clustering: of the clusters that a model has found, against the labels, see `clustering`.
         classification: of a model that classifies, its accuracy.
         sample_quality: of as many samples as there are examples, see `sample_quality`.
         dimensions: D, values of an example.
@@ -149,7 +149,7 @@ def evaluate(
         check_variational(model, "log p(x)")
     if train is not None and labels is not None and not model.conditional:
         report.probes = _probes(model, (train, labels[0]), (test, labels[1]), seed)
-    if labels is not None and isinstance(model, models.GaussianMixtureVAE):
+    if labels is not None and isinstance(model, models.GaussianMixtureVAE) and float(model.found):
         report.clustering = clustering(labels[1], model.cluster(test))._asdict()
     if condition is not None and isinstance(model, models.SemiSupervisedVAE):
         known = np.asarray(models.inputs.check_condition(model, condition, len(test)))

@@ -34,7 +34,7 @@ class GaussianMixtureVAE(Variational):
     Terms: reconstruction, kl (log q(z|x) - log p(z) at the sample of z; nats per example).
 
     Raises:
-        InputError: pretraining with a generator, or fewer examples than clusters.
+        InputError: pretraining with a generator, fewer examples than clusters, or no clusters found yet.
 
     Example:
         >>> from keras_ae import networks
@@ -52,6 +52,7 @@ class GaussianMixtureVAE(Variational):
         self.clusters = errors.whole_number("clusters", clusters)
         self.pretraining = errors.whole_number("pretraining", pretraining, least=0)
         super().__init__(*args, **kwargs)
+        self.prior = None  # p(z) changes with the weights: `prior_given`
 
     def make_code_heads(self) -> None:
         super().make_code_heads()
@@ -115,6 +116,11 @@ class GaussianMixtureVAE(Variational):
 
     def cluster_probabilities(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """p(c|z) at the mean of q(z|x), as arrays: (n, *event) -> (n, K)."""
+        if not float(self.found):
+            raise errors.InputError(
+                f"There are no clusters yet: `fit` finds them after its first {self.pretraining} epochs. Train for "
+                "longer, or call model.find_clusters(x)."
+            )
         return self.over_batches("responsibilities", inputs.check_x(self, x, explained=False), batch_size)
 
     def cluster(self, x: Any, batch_size: int = 1024) -> np.ndarray:

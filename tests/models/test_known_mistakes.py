@@ -23,6 +23,7 @@ def class_of(row):
 
 
 VARIATIONAL = [row for row in TABLE if issubclass(class_of(row), Variational)]
+# A mixture has no closed form; its sampled KL is among the bounds below.
 WITH_KL = [row for row in VARIATIONAL if "kl" in class_of(row).terms and row != "gaussian_mixture_vae"]
 STATISTICS = {  # terms that are statistics of the batch, which the model's documentation says
     "beta_vae:free_bits": "penalty",

@@ -157,6 +157,7 @@ def test_what_cannot_be_decoded_is_not_written(trained, tmp_path, monkeypatch):
         ("vae", {"likelihood": "normal"}, "it has the likelihood Normal: train it with one of whole numbers"),
         ("vae", {"posterior": "full"}, "it has a full posterior"),
         ("conditional_vae", {"condition_dim": 2}, "it is conditional"),
+        ("gaussian_mixture_vae", {}, r"has another p\(z\) than N\(0, I\)"),
     ],
 )
 def test_models_that_cannot_compress(kind, options, message, tmp_path):

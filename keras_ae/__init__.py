@@ -20,8 +20,8 @@ __version__ = "0.1.0"
 
 _MODELS = (
     *("AE", "BetaVAE", "ConditionalVAE", "ContractiveAE", "DenoisingAE", "DropoutAE", "GaussianMixtureVAE"),
-    *("IWAE", "KLSparseAE", "LinearAE"),
-    *("SemiSupervisedVAE", "SparseAE", "VAE", "WAEGAN", "WAEMMD", "WAEW2", "Autoencoder", "Variational"),
+    *("IWAE", "KLSparseAE", "LinearAE", "SemiSupervisedVAE", "SequenceAE", "SequenceVAE"),
+    *("SparseAE", "VAE", "WAEGAN", "WAEMMD", "WAEW2", "Autoencoder", "Variational"),
 )
 _HOME = {
     **dict.fromkeys(_MODELS, "keras_ae.models"),

@@ -25,7 +25,9 @@ TINY = {  # example -> its arguments
     "pca_and_deep": "--data digits --epochs 1",
     "pretraining": "--data digits --epochs 1 --seeds 1 --steps 10",
     "sparsity": "--data digits --epochs 1",
+    "time_series": "--data series.csv --length 8 --epochs 1 --seeds 1",
     "wae_vs_vae": "--data digits --epochs 1",
+    "words": "--words words.txt --epochs 1 --samples 2",
 }
 NO_PAGE = {"common", "demo", "serve_with_tensorflow"}
 OF_GRAPHVIZ = {"encoder.png"}  # drawn where the program dot is installed
@@ -43,6 +45,9 @@ def test_every_example_is_here():
 @pytest.mark.parametrize("name", TINY)
 def test_an_example_writes_its_page(name, tmp_path, monkeypatch):
     """The page has a title, a table and the pictures that it shows, the same as the one in docs."""
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("\n".join(f"{a}{b}{c}" for a in "abcde" for b in "aeiou" for c in "lmnrst"))
+    Path("series.csv").write_text("".join(f"{i % 7},{i % 5},{int(60 < i < 65)}\n" for i in range(100)))
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.setattr(sys, "argv", [str(EXAMPLES / f"{name}.py"), *TINY[name].split(), "--out", str(tmp_path)])
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")

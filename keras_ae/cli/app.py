@@ -79,11 +79,16 @@ def describe(name: Annotated[str, typer.Argument(help="A name that `keras-ae lis
 @app.command()
 def train(
     model: Annotated[str, typer.Argument(help="A name that `keras-ae list` prints.")],
-    data: Annotated[str, typer.Option(help="Data set, or a .npy, .npz, .csv or a folder of images.")] = "digits",
+    data: Annotated[
+        str, typer.Option(help="Data set, or a .npy, .npz, .csv, .txt (a text a line) or a folder of images.")
+    ] = "digits",
     latent_dim: Annotated[int, typer.Option(help="Dimensions of the code.")] = 16,
     epochs: Annotated[int, typer.Option(help="Passes over the training split.")] = 20,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/MODEL-DATA if not given.")] = None,
-    network: Annotated[str, typer.Option(help="dense, conv or dcgan.")] = "dense",
+    network: Annotated[
+        str | None,
+        typer.Option(help="dense (default), conv or dcgan; for sequences recurrent (default) or transformer."),
+    ] = None,
     hidden: Annotated[str | None, typer.Option(help="Units of dense hidden layers, such as 512,256.")] = None,
     likelihood: Annotated[
         str,
@@ -95,6 +100,8 @@ def train(
     binarize: Annotated[str | None, typer.Option(help="threshold, fixed or dynamic (anew each epoch).")] = None,
     levels: Annotated[bool, typer.Option("--levels", help="Keep pixels as whole numbers.")] = False,
     image_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH for a folder of images.")] = None,
+    level: Annotated[str, typer.Option(help="Tokens of text: character or word.")] = "character",
+    vocabulary_size: Annotated[int | None, typer.Option(help="Most frequent tokens of text to keep.")] = None,
     labels: Annotated[int | None, typer.Option(help="How many labels a semi-supervised model is given.")] = None,
     batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 128,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
@@ -142,6 +149,8 @@ def train(
         binarize=binarize,
         levels=levels,
         image_size=arguments.integers("image-size", image_size, "x"),
+        level=level,
+        vocabulary_size=vocabulary_size,
         labels=labels,
         batch_size=batch_size,
         learning_rate=learning_rate,

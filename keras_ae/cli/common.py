@@ -12,7 +12,9 @@ import typer
 from keras_ae.errors import check_backend
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `keras-ae train` wrote.")]
-OutputArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .npz (arrays) or .png (a grid).")]
+OutputArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Ends in .npz (arrays), .png (a grid) or .txt (text).")
+]
 SplitOption = Annotated[str, typer.Option("--split", help="Split of the data.")]
 
 

@@ -28,10 +28,11 @@ def interpolate(
 
     Example: keras-ae interpolate runs/vae paths.png --method spherical
     """
-    model, recipe = _open(run, out)
+    model, recipe = _open(run, out, text=True)
     import numpy as np
 
     from keras_ae import tasks
+    from keras_ae.cli import output
 
     x, condition = recipe.evaluation_data(split), recipe.condition(split)
     start, end = _pairs(len(x), n, seed, condition)
@@ -41,6 +42,8 @@ def interpolate(
     else:
         a, b = x[start], x[end]
     found = tasks.interpolate(model, a, b, steps, method, "code" if prior else "example", given)
+    if out.suffix == ".txt":
+        return output.write_text(out, model, *np.swapaxes(found.images, 0, 1))
     arrays = {} if prior else {"start": start, "end": end}
     _write(out, found.plot, images=found.images, code=found.codes, length=found.lengths, **arrays)
 
@@ -166,14 +169,14 @@ def project(
     print(f"{folder}: tensorboard --logdir {folder}, tab Projector")
 
 
-def _open(run: Path, out: Path | None = None) -> tuple[Any, Any]:
+def _open(run: Path, out: Path | None = None, text: bool = False) -> tuple[Any, Any]:
     """The model and the recipe of a run, after the check of the file that is to be written."""
     import_keras()
     from keras_ae.cli import arguments, output
     from keras_ae.training import RunFolder
 
     if out is not None:
-        output.check_target(out)
+        output.check_target(out, text)
     folder = RunFolder(run)
     return folder.load_model(), arguments.recipe(folder)
 

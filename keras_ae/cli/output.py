@@ -9,13 +9,26 @@ from keras_ae import errors
 from keras_ae.evaluation import Report
 from keras_ae.models import files
 
-ENDINGS = (".npz", ".png")
+ENDINGS = {".npz": "arrays", ".png": "a picture"}
+TEXT = {".txt": "text"}
 
 
-def check_target(path: Path) -> None:
+def check_target(path: Path, text: bool = False) -> None:
     """Raises InputError for an ending that says nothing, before anything is computed."""
-    if path.suffix not in ENDINGS:
-        raise errors.InputError(f"{path} must end in .npz (arrays) or .png (a picture).")
+    known = ENDINGS | TEXT if text else ENDINGS
+    if path.suffix not in known:
+        raise errors.InputError(
+            f"{path} must end in {' or '.join(f'{ending} ({what})' for ending, what in known.items())}."
+        )
+
+
+def write_text(path: Path, model: Any, *columns: np.ndarray) -> None:
+    """Writes sequences of tokens as lines of text, several columns with tabs between them."""
+    if getattr(model, "tokenizer", None) is None:
+        raise errors.InputError(f"{path}: {type(model).__name__} was not trained on text. Write .npz or .png.")
+    texts = [model.tokenizer.decode(tokens) for tokens in columns]
+    files.write_text(path, "".join("\t".join(line) + "\n" for line in zip(*texts, strict=True)))
+    print(path)
 
 
 def write(path: Path, **arrays: Any) -> None:
@@ -69,7 +82,7 @@ def print_report(report: Report, model: str, data: str) -> None:
     ]
     for row in rows:
         bits = report.bits(row["log_prob"])
-        table.add_row(row["name"], f"{row['squared_error']:.3f}", _number(row["log_prob"], 2), _number(bits, 3))
+        table.add_row(row["name"], _number(row["squared_error"], 3), _number(row["log_prob"], 2), _number(bits, 3))
     console = Console(width=None if Console().is_terminal else 120)
     console.print(table)
     for line in _findings(report):
@@ -81,6 +94,8 @@ def _findings(report: Report) -> list[str]:
     lines = ["terms of the loss: " + ", ".join(f"{name} {value:.3f}" for name, value in report.terms.items())]
     for row in report.probes:
         lines.append(f"{row['kind']} probe, {row['labels']} labels: accuracy {row['score']:.3f}")
+    if report.perplexity is not None:
+        lines.append(f"perplexity per token: {report.perplexity:.3f}")
     if report.classification is not None:
         lines.append(f"classification: accuracy {report.classification:.3f}")
     if report.clustering:

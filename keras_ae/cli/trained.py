@@ -28,9 +28,11 @@ def sample(
     from keras_ae.cli import output
     from keras_ae.training import RunFolder
 
-    output.check_target(out)
+    output.check_target(out, text=True)
     model = RunFolder(run).load_model()
     classes = [i % model.condition_dim for i in range(n)] if model.conditional and condition is None else condition
+    if out.suffix == ".txt":
+        return output.write_text(out, model, model.sample(n, seed=seed))
     output.write(out, x=model.sample(n, seed=seed, condition=classes))
 
 
@@ -49,13 +51,16 @@ def reconstruct(
     from keras_ae.cli import arguments, output
     from keras_ae.training import RunFolder
 
-    output.check_target(out)
+    output.check_target(out, text=True)
     folder = RunFolder(run)
     limit = n or (10 if out.suffix == ".png" else None)
     recipe = arguments.recipe(folder)
     x, condition = recipe.evaluation_data(split)[:limit], recipe.condition(split)
     condition = None if condition is None else condition[:limit]
-    output.write_pairs(out, x, folder.load_model().reconstruct(x, condition=condition))
+    model = folder.load_model()
+    if out.suffix == ".txt":
+        return output.write_text(out, model, x, model.reconstruct(x))
+    output.write_pairs(out, x, model.reconstruct(x, condition=condition))
 
 
 @app.command()

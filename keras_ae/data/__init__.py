@@ -3,5 +3,6 @@
 from keras_ae.data.dataset import Dataset
 from keras_ae.data.labels import balanced, keep_labels
 from keras_ae.data.sources import list_datasets, load
+from keras_ae.data.tokenizer import Tokenizer
 
-__all__ = ["Dataset", "balanced", "keep_labels", "list_datasets", "load"]
+__all__ = ["Dataset", "Tokenizer", "balanced", "keep_labels", "list_datasets", "load"]

@@ -6,7 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-Pixels = Literal["grey", "threshold", "fixed", "dynamic", "levels", "binary", "values"]
+from keras_ae.data.tokenizer import Tokenizer
+
+Pixels = Literal["grey", "threshold", "fixed", "dynamic", "levels", "binary", "values", "tokens"]
 
 
 class Raw(NamedTuple):
@@ -17,12 +19,14 @@ class Raw(NamedTuple):
         y: labels (n,), or None.
         label_names: name of each class; empty when the source has none.
         top: the integer that means white, for images of integers; None for all other data.
+        tokenizer: of text, whose token numbers x holds; None for all other data.
     """
 
     x: np.ndarray
     y: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
     top: int | None = None
+    tokenizer: Tokenizer | None = None
 
 
 def bernoulli(x: Any, seed: Any) -> Any:
@@ -60,10 +64,11 @@ class Dataset:
         name: data set or path that was loaded.
         split: which part of it.
         pixels: "grey" levels in [0, 1]; binarised by "threshold", by one "fixed" random draw, or in a "dynamic" way (x
-            is grey, see `transform`); integer "levels" 0, 1, ...; data that is "binary" already; or "values", which
-            are not pixels.
-        levels: number of levels when pixels is "levels", else None.
+            is grey, see `transform`); integer "levels" 0, 1, ...; data that is "binary" already; or, what are not
+            pixels, "values" and the "tokens" of text.
+        levels: number of levels when pixels is "levels" or "tokens", else None.
         label_names: name of each class; empty when the source has none.
+        tokenizer: of text, else None.
 
     Example:
         >>> from keras_ae.data import load
@@ -79,6 +84,7 @@ class Dataset:
     pixels: Pixels
     levels: int | None = None
     label_names: tuple[str, ...] = ()
+    tokenizer: Tokenizer | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -134,7 +140,8 @@ class Dataset:
             digits, train: 1,437 examples of shape (8, 8, 1), dynamic pixels in [0, 1], 10 classes
         """
         low, high = self.range
-        what = "values" if self.pixels == "values" else "integer levels" if self.levels else f"{self.pixels} pixels"
+        kinds = {"values": "values", "tokens": "tokens", "levels": "integer levels"}
+        what = kinds.get(self.pixels, f"{self.pixels} pixels")
         classes = "no labels" if self.y is None else f"{self.num_classes} classes" if self.num_classes else "labels"
         return (
             f"{self.name}, {self.split}: {len(self):,} examples of shape {self.shape}, "

@@ -8,18 +8,26 @@ import numpy as np
 
 from keras_ae.data import images
 from keras_ae.data.dataset import Raw
+from keras_ae.data.tokenizer import Tokenizer
 from keras_ae.errors import InputError, unknown
 
-SUFFIXES = (".npy", ".npz", ".csv")
+SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 
 
-def read(path: Path, split: str, image_size: tuple[int, int] | None) -> Raw:
+def read(
+    path: Path,
+    split: str,
+    image_size: tuple[int, int] | None = None,
+    level: str = "character",
+    vocabulary_size: int | None = None,
+) -> Raw:
     """Examples of a split of the data at `path`.
 
     Args:
-        path: an `.npy`, `.npz` or `.csv` file, or a folder of images.
+        path: an `.npy`, `.npz`, `.csv` or `.txt` file, or a folder of images.
         split: "train", "test" or "all"; for an `.npz` file with arrays x_train, x_test, ..., one of those.
         image_size: (height, width) for a folder of images, else None.
+        level, vocabulary_size: of text, see `Tokenizer.adapt`.
     """
     if not path.exists():
         raise InputError(f"There is no file or folder {str(path)!r}. Check the path.")
@@ -27,6 +35,8 @@ def read(path: Path, split: str, image_size: tuple[int, int] | None) -> Raw:
         return _part(_checked(images.read(path, image_size), path), split, path)
     if path.suffix == ".csv":
         return _part(_checked(Raw(_read_csv(path)), path), split, path)
+    if path.suffix == ".txt":
+        return _part(_read_text(path, level, vocabulary_size), split, path)
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"Files of type {path.suffix!r} cannot be read: {str(path)!r}. Expected: {', '.join(SUFFIXES)}, or a "
@@ -123,6 +133,19 @@ def _read_csv(path: Path) -> np.ndarray:
     if not rows:
         raise InputError(f"{str(path)!r} has no rows of numbers. Expected: one row per example, commas between values.")
     return np.stack(rows).astype(np.float32)
+
+
+def _read_text(path: Path, level: str, vocabulary_size: int | None) -> Raw:
+    """Each line that is not blank, as tokens; the vocabulary is that of the whole file."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(path)!r} cannot be read as UTF-8 text, one example a line: {error}.") from error
+    texts = [text for text in map(str.strip, lines) if text]
+    if not texts:
+        raise InputError(f"{str(path)!r} has no text. Expected: one example a line.")
+    tokenizer = Tokenizer.adapt(texts, level, vocabulary_size=vocabulary_size)
+    return Raw(tokenizer(texts), tokenizer=tokenizer)
 
 
 def _is_header(cells: list[str]) -> bool:

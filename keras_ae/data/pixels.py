@@ -21,6 +21,11 @@ def check_options(binarize: str | None, levels: bool) -> None:
 
 def to_dataset(raw: Raw, name: str, split: str, binarize: str | None, levels: bool) -> Dataset:
     """Grey levels, binary pixels or integer levels from the values that a source stores."""
+    if raw.tokenizer is not None:
+        if binarize or levels:
+            raise InputError(f"binarize and levels are for images. Received: text in {name!r}. Leave them out.")
+        x = raw.x.astype(np.float32)
+        return Dataset(x, raw.y, name, split, "tokens", raw.tokenizer.size, tokenizer=raw.tokenizer)
     top = raw.top
     if top is not None and raw.x.max() <= 1:
         top = 1  # binary images stored as integers

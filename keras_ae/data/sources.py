@@ -28,6 +28,8 @@ def load(
     binarize: str | None = None,
     levels: bool = False,
     image_size: tuple[int, int] | None = None,
+    level: str = "character",
+    vocabulary_size: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """Loads a data set into memory.
@@ -40,8 +42,9 @@ def load(
             - "digits": 1,797 images (8, 8, 1) with 17 levels, part of scikit-learn, nothing to download;
             - an image set of TensorFlow Datasets: "mnist", "fashion_mnist", "binarized_mnist", "cifar10", ...;
             - a path: `.npy` (x), `.npz` (x and perhaps y, or x_train, y_train, x_test, ...), `.csv` (numbers, each row
-              one example, empty cells NaN), or a folder of images (names of subfolders become labels). uint8 arrays
-              of 3 or 4 axes are images. A plain name is a path when such a file is here; write "./mnist" for a folder
+              one example, empty cells NaN), `.txt` (a text a line, see `Tokenizer`; its vocabulary is that of the whole
+              file), or a folder of images (names of subfolders become labels). uint8 arrays of 3 or 4 axes are images.
+              A plain name is a path when such a file is here; write "./mnist" for a folder
               called as a known set.
         split: "train", "test"; for TensorFlow Datasets also "validation", "train[:10%]", "train+test", ...
             Of a path without splits of its own, "test" is a random tenth, always the same, "train" the rest, and "all"
@@ -50,6 +53,8 @@ def load(
             (drawn anew for every batch, see `Dataset.transform`). Binary data stays as it is.
         levels: whether pixels stay integers 0..255 (digits: 0..16), for a Categorical likelihood.
         image_size: (height, width) in pixels to which the images of a folder are stretched; needed when they differ.
+        level: whether the tokens of text are a `"character"` or a `"word"` each.
+        vocabulary_size: how many tokens to keep, the most frequent ones; None for all.
         data_dir: folder of TensorFlow Datasets; default: the environment variable TFDS_DATA_DIR, else
             ~/tensorflow_datasets. A set that is not there is downloaded.
 
@@ -75,7 +80,7 @@ def load(
             "Leave it out."
         )
     if is_path:
-        raw = files.read(path, split, image_size)
+        raw = files.read(path, split, image_size, level, vocabulary_size)
     elif name == "digits":
         raw = _digits(split)
     else:

@@ -166,6 +166,15 @@ class Categorical(Likelihood):
             check_levels(x, name, self.levels, type(self).__name__)
 
 
+def tokens(likelihood: Any) -> int | None:
+    """How many tokens there are where a likelihood explains sequences of them; None where it does not.
+
+    >>> tokens(Categorical(30)), tokens(Normal())
+    (30, None)
+    """
+    return likelihood.levels if isinstance(likelihood, Categorical) and not likelihood.one_hot else None
+
+
 OF_LEVELS: dict[str, Any] = {  # whole numbers 0..levels - 1
     "categorical": Categorical,
     "discretized_logistic": DiscretizedLogistic,

@@ -9,6 +9,7 @@ from keras_ae.evaluation.inference import InferenceGap, Posterior, inference_gap
 from keras_ae.evaluation.knee import find_knee
 from keras_ae.evaluation.latent_dim import LatentDimChoice, SizeResult, choose_latent_dim
 from keras_ae.evaluation.likelihood import LogLikelihood, log_likelihood
+from keras_ae.evaluation.perplexity import Perplexity, perplexity
 from keras_ae.evaluation.probes import ProbeResult, probe, probe_codes
 from keras_ae.evaluation.quality import SampleQuality, digit_features, frechet_distance, sample_quality
 from keras_ae.evaluation.report import Report, evaluate
@@ -22,6 +23,7 @@ __all__ = [
     "InferenceGap",
     "LatentDimChoice",
     "LogLikelihood",
+    "Perplexity",
     "Posterior",
     "ProbeResult",
     "Report",
@@ -40,6 +42,7 @@ __all__ = [
     "inference_gap",
     "log_likelihood",
     "optimise_posterior",
+    "perplexity",
     "probe",
     "probe_codes",
     "sample_quality",

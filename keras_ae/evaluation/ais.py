@@ -261,8 +261,7 @@ def bidirectional(
     generator = keras.random.SeedGenerator(seed)
     condition = inputs.check_condition(model, condition, n)
     codes = model.draw_codes(n, generator, condition)
-    params = model.over_batches("decode_params", codes, 1024, condition)
-    x = ops.convert_to_numpy(model.likelihood.sample(ops.convert_to_tensor(params), generator))
+    x = model.observe(codes, generator, 1024, condition)
     arrays = [x] if condition is None else [x, condition]
     codes = ops.convert_to_numpy(codes)
 

@@ -26,7 +26,7 @@ class Report:
     Args:
         examples: how many.
         terms: the loss and each of its terms, nats per example (squared error in the units of x squared).
-        squared_error: of the reconstruction, summed over the values of an example.
+        squared_error: of the reconstruction, summed over the values of an example; None for tokens.
         quantity: what the log-likelihood figures are: a log-probability (discrete data and likelihood), a log-density,
             or a cross-entropy bound (a Bernoulli on grey levels). Figures of different kinds are not comparable.
         bound: the estimate of log p(x) in nats, or None for a deterministic model (so all further figures of the code).
@@ -46,12 +46,13 @@ class Report:
         sample_quality: of as many samples as there are examples, see `sample_quality`.
         dimensions: D, values of an example.
         bits_per_dimension: -bound / (D log 2) for a log-probability, else None.
-        baselines: the same figures of PCA and of the independent model.
+        perplexity: of a model of tokens, see `perplexity`.
+        baselines: the same figures of PCA and of the independent model; none for tokens.
     """
 
     examples: int
     terms: dict[str, float]
-    squared_error: float
+    squared_error: float | None
     quantity: str
     bound: float | None = None
     bound_standard_error: float | None = None
@@ -72,11 +73,12 @@ class Report:
     sample_quality: dict[str, Any] | None = None
     dimensions: int = 0
     bits_per_dimension: float | None = None
+    perplexity: float | None = None
     baselines: list[dict[str, Any]] = field(default_factory=list)
 
     def bits(self, log_prob: float | None) -> float | None:
         """-log_prob / (D log 2), or None where `log_prob` is no log-probability."""
-        if log_prob is None or self.quantity != "log-probability":
+        if log_prob is None or self.squared_error is None or self.quantity != "log-probability":
             return None
         return -log_prob / (self.dimensions * math.log(2))
 
@@ -133,8 +135,9 @@ def evaluate(
     """
     y = None if condition is None else {"condition": condition}
     terms = {name: float(value) for name, value in model.evaluate(test, y, return_dict=True, verbose=0).items()}
-    error = np.square(model.reconstruct(test, condition=condition) - test).reshape(len(test), -1).sum(axis=1).mean()
-    report = Report(len(test), terms, float(error), quantity(model.likelihood, test), dimensions=test[0].size)
+    tokens = isinstance(model, models.Sequences) and model.tokens
+    error = None if tokens else _squared_error(model, test, condition)
+    report = Report(len(test), terms, error, quantity(model.likelihood, test), dimensions=test[0].size)
     if isinstance(model, models.Variational):
         found = log_likelihood(model, test, method, samples, seed, condition=condition, steps=steps)
         report.bound, report.samples = float(found.log_prob.mean()), samples
@@ -142,6 +145,8 @@ def evaluate(
         report.bound_standard_error = float(found.log_prob.std() / math.sqrt(len(test)))
         report.effective_sample_size = float(found.effective_sample_size.mean())
         report.bits_per_dimension = report.bits(report.bound)
+        if tokens:
+            report.perplexity = math.exp(-found.log_prob.sum() / np.asarray(model.pack((test,)).mask).sum())
         _describe_codes(report, model, test, seed, condition)
         if gap_examples:
             report.gap = _gap(model, test, gap_examples, seed, condition)
@@ -157,9 +162,15 @@ def evaluate(
     if with_samples:
         new = model.sample(len(test), seed=seed, condition=condition)
         report.sample_quality = sample_quality(test, new, seed=seed)._asdict()
-    if train is not None:
+    if train is not None and not tokens:
         report.baselines = baselines(train, test, math.prod(model.latent_shape), model.likelihood)
     return report
+
+
+def _squared_error(model: models.Autoencoder, x: np.ndarray, condition: Any) -> float:
+    """Of the reconstruction of what was observed, summed over the values of an example."""
+    error = np.square(model.reconstruct(x, condition=condition) - x)
+    return float(np.nansum(error.reshape(len(x), -1), axis=1).mean())
 
 
 def _describe_codes(report: Report, model: models.Variational, x: np.ndarray, seed: int, condition: Any) -> None:

@@ -13,6 +13,9 @@ from keras_ae.models.iwae import IWAE
 from keras_ae.models.kl_sparse_ae import KLSparseAE
 from keras_ae.models.linear_ae import LinearAE
 from keras_ae.models.semi_supervised_vae import SemiSupervisedVAE
+from keras_ae.models.sequence_ae import SequenceAE
+from keras_ae.models.sequence_vae import SequenceVAE
+from keras_ae.models.sequences import Sequences
 from keras_ae.models.sparse_ae import SparseAE
 from keras_ae.models.vae import VAE
 from keras_ae.models.wae_gan import WAEGAN
@@ -37,6 +40,9 @@ __all__ = [
     "KLSparseAE",
     "LinearAE",
     "SemiSupervisedVAE",
+    "SequenceAE",
+    "SequenceVAE",
+    "Sequences",
     "SparseAE",
     "Variational",
 ]

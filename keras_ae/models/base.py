@@ -42,6 +42,12 @@ class Autoencoder(training.Training):
     accepts_noise = False  # whether codes are asked for of x that the likelihood cannot explain
     conditional = False  # whether encoder and decoder take a condition as their second input
     infers_condition = False  # whether a condition that is not given, or is -1 in training, is inferred from x
+    autoregressive = False  # whether the decoder takes the target's earlier steps as its second input
+    network_kinds: tuple[str, ...] = (
+        "dense",
+        "conv",
+        "dcgan",
+    )  # of the zoo; the default first
     has_prior = False  # whether codes have a distribution p(z), from which examples are sampled
     bare_y: str | None = None  # what `fit(x, y)` means when y is no dict: "condition", "label", or by its shape
 
@@ -59,7 +65,7 @@ class Autoencoder(training.Training):
         super().__init__(seed=seed, **kwargs)
         self.latent_dim = latent_dim
         self.latent_shape = inputs.latent_shape(latent_dim)
-        self.condition_dim = inputs.check_networks(encoder, decoder, self.latent_shape, self.conditional)
+        self.condition_dim = inputs.check_networks(encoder, decoder, self.latent_shape, self)
         self.encoder, self.decoder = self.prepare_networks(encoder, decoder)
         self.event_shape = tuple(encoder.inputs[0].shape[1:])
         self.likelihood = likelihoods.get(likelihood)
@@ -84,9 +90,13 @@ class Autoencoder(training.Training):
         """Adds the layers between the encoder's features and the code."""
         self.code_head = self.head(self.latent_shape, self.code_activation, "code")
 
+    def params_shape(self) -> tuple[int, ...]:
+        """Shape of the likelihood's parameters of one example, as the decoder and its output layer give them."""
+        return self.likelihood.param_shape(self.event_shape)
+
     def make_output_head(self) -> keras.layers.Layer | None:
         """The layer between the decoder's features and the likelihood's parameters; None where there is none."""
-        shape = self.likelihood.param_shape(self.event_shape)
+        shape = self.params_shape()
         given = self.output_layer == "given"
         inputs.check_decoder_output(self.decoder, self.event_shape, shape, given)
         if given:
@@ -126,6 +136,10 @@ class Autoencoder(training.Training):
         features = self.decoder(self._joined(code, condition), training=training)
         return features if self.output_head is None else self.output_head(features)
 
+    def explain(self, code: Any, target: Any, training: bool = False, condition: Any = None) -> Any:
+        """The likelihood's parameters for a target given its code; an autoregressive decoder sees the target, too."""
+        return self.decode_params(code, training, condition)
+
     def decode_mean(self, code: Any, condition: Any = None) -> Any:
         """E[x | code]."""
         return self.likelihood.mean(self.decode_params(code, condition=condition))
@@ -136,7 +150,7 @@ class Autoencoder(training.Training):
 
     def reconstruction(self, batch: Batch, code: Any, training: bool) -> Any:
         """-log p(target | code), in nats per example."""
-        params = self.decode_params(code, training, batch.condition)
+        params = self.explain(code, batch.target, training, batch.condition)
         return -self.likelihood.log_prob(batch.target, params, batch.mask)
 
     def score(self, batch: Batch, seed: Any, samples: int) -> Any:
@@ -215,8 +229,19 @@ class Autoencoder(training.Training):
         codes = self.draw_codes(n, generator, condition)
         if observation == "mean":
             return self.over_batches("decode_mean", codes, batch_size, condition)
+        return self.observe(codes, generator, batch_size, condition)
+
+    def observe(self, codes: Any, seed: Any, batch_size: int, condition: Any = None) -> np.ndarray:
+        """A draw of p(x|z) for each code."""
         params = self.over_batches("decode_params", codes, batch_size, condition)
-        return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), generator))
+        return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), seed))
+
+    def as_input(self, x: np.ndarray, name: str) -> np.ndarray:
+        """x in the form that the model takes."""
+        return x
+
+    def check_events(self, x: np.ndarray, name: str) -> None:
+        """Raises InputError where x is nothing for this model, whatever its likelihood can explain."""
 
     def save_to_preset(self, folder: str | os.PathLike) -> Path:
         """Writes a folder that `keras_ae.from_preset` reads and a hub can hold; see `keras_ae.zoo.presets.folder`."""
@@ -291,7 +316,7 @@ class Variational(Autoencoder):
         """log p(target | z) in nats: (samples, batch, *latent) -> (samples, batch)."""
         samples, examples = ops.shape(z)[0], ops.shape(z)[1]
         condition = None if batch.condition is None else ops.tile(batch.condition, (samples, 1))
-        params = self.decode_params(ops.reshape(z, (-1, *self.latent_shape)), training, condition)
+        params = self.explain(ops.reshape(z, (-1, *self.latent_shape)), batch.target, training, condition)
         params = ops.reshape(params, (samples, examples, *self.likelihood.param_shape(self.event_shape)))
         return self.likelihood.log_prob(batch.target, params, batch.mask)
 

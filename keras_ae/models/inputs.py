@@ -1,5 +1,6 @@
 """Checks of what users pass in, before anything is computed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,8 +16,8 @@ def is_arrays(x: Any) -> bool:
     return isinstance(x, np.ndarray | list | tuple) or (hasattr(x, "__array__") and hasattr(x, "shape"))
 
 
-def as_array(x: Any, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """x as a NumPy array of numbers of shape (n, *shape) with n >= 1."""
+def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable | None = None) -> np.ndarray:
+    """x as a NumPy array of numbers of shape (n, *shape) with n >= 1, after `convert(array, name)` if there is one."""
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -24,6 +25,7 @@ def as_array(x: Any, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
         raise errors.InputError(message) from error
     if array.dtype.kind not in "fiub":
         raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
+    array = convert(array, name) if convert else array
     if array.shape[1:] != shape or array.ndim == 0:
         hint, variable = "", name.split()[0]
         if (*array.shape[1:], 1) == shape:
@@ -53,8 +55,9 @@ def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
 
 def check_x(model: Any, x: Any, name: str = "x", explained: bool = True) -> np.ndarray:
     """x as an array that the model can take; `explained` by its likelihood, too, or only seen by its encoder."""
-    array = as_array(x, name, model.event_shape)
+    array = as_array(x, name, model.event_shape, model.as_input)
     check_finite(array, name, model.accepts_missing)
+    model.check_events(array, name)
     if explained:
         model.likelihood.check(array, name)
     return array
@@ -162,8 +165,13 @@ def check_condition(model: Any, condition: Any, n: int, with_x: bool = False, le
     return np.asarray(as_vectors(array, size))
 
 
-def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], conditional: bool) -> int:
+def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], model: Any) -> int:
     """Raises InputError unless encoder and decoder are built, have the right inputs and one output, and fit the code.
+
+    Args:
+        encoder, decoder: what the user gave.
+        latent_shape: the shape of a code.
+        model: says whether it is conditional or autoregressive.
 
     Returns:
         The size of the condition; 0 for a model without one.
@@ -181,13 +189,20 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], co
                 "adds the layers of mean, log-variance and sampling itself."
             )
         shapes = [tuple(tensor.shape) for tensor in network.inputs]
-        if conditional and (len(shapes) != 2 or len(shapes[1]) != 2):
+        if model.conditional and (len(shapes) != 2 or len(shapes[1]) != 2):
             raise errors.InputError(
                 f"The {role} of a conditional model must have two inputs, the second a vector, the condition: "
                 f"keras.Model([{'x' if role == 'encoder' else 'z'}, condition], features). Received: {shapes}. The "
                 "networks of the zoo have it with condition_dim=..."
             )
-        if not conditional and len(shapes) != 1:
+        if role == "decoder" and model.autoregressive:
+            if shapes[1:] != [tuple(encoder.inputs[0].shape)] or network.output_shape[1:2] != shapes[1][1:2]:
+                raise errors.InputError(
+                    f"The decoder of {type(model).__name__} must have two inputs, the code and the sequence so far, of "
+                    f"the shape of x, and give features of each step. Received: {shapes} -> {network.output_shape}. "
+                    "keras_ae.networks.recurrent and transformer make such networks."
+                )
+        elif not model.conditional and len(shapes) != 1:
             raise errors.InputError(f"The {role} must have one input. Received: {shapes}.")
         if None in shapes[0][1:]:
             raise errors.InputError(f"The {role}'s input must have a fixed shape. Received: {shapes[0]}.")
@@ -196,7 +211,7 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], co
             f"The decoder takes codes of shape {tuple(decoder.inputs[0].shape[1:])}, but latent_dim gives "
             f"{latent_shape}. Make them equal."
         )
-    if not conditional:
+    if not model.conditional:
         return 0
     sizes = [network.inputs[1].shape[1] for network in (encoder, decoder)]
     if sizes[0] != sizes[1]:

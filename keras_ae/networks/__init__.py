@@ -6,5 +6,16 @@ from keras_ae.networks.dcgan import dcgan
 from keras_ae.networks.dense import dense
 from keras_ae.networks.dropout import hidden_layers, with_dropout
 from keras_ae.networks.perceptrons import classifier, critic
+from keras_ae.networks.sequences import recurrent, transformer
 
-__all__ = ["classifier", "conv", "critic", "dcgan", "dense", "hidden_layers", "with_dropout"]
+__all__ = [
+    "classifier",
+    "conv",
+    "critic",
+    "dcgan",
+    "dense",
+    "hidden_layers",
+    "recurrent",
+    "transformer",
+    "with_dropout",
+]

@@ -141,6 +141,10 @@ def check_model(model: Any) -> None:
         (hasattr(model, "posterior"), "is deterministic: lossless compression takes a variational model"),
         (not getattr(model, "conditional", False), "is conditional, and the file would have to hold the conditions"),
         (type(getattr(model, "prior", None)) is StandardNormal, "has another p(z) than N(0, I)"),
+        (
+            not getattr(model, "autoregressive", False),
+            "is autoregressive: values must be independent given z",
+        ),
         (getattr(model, "lower_head", None) is None, "has a full posterior: compression takes posterior='diagonal'"),
         (
             bool(getattr(likelihood, "discrete", False)) and not getattr(likelihood, "one_hot", False),

@@ -31,7 +31,8 @@ class Recipe:
         data: a name or a path that `keras_ae.data.load` takes.
         latent_dim: dimensions of the code.
         epochs: passes over the training split.
-        network: `"dense"`, `"conv"` or `"dcgan"`.
+        network: `"dense"`, `"conv"` or `"dcgan"`, for sequences `"recurrent"` or `"transformer"`; None for the first
+            that fits the model.
         hidden: units of the dense network's hidden layers; None for its default.
         network_options: further arguments of the network.
         likelihood: `"auto"` (by the data), `"bernoulli"`, `"normal"`, `"normal-learned"`, `"normal-per-value"`, or with
@@ -39,6 +40,7 @@ class Recipe:
         binarize: None, `"threshold"`, `"fixed"` or `"dynamic"`.
         levels: whether pixels stay whole numbers, for likelihoods of levels.
         image_size: (height, width) of a folder of images.
+        level, vocabulary_size: of text, see `keras_ae.data.Tokenizer.adapt`.
         labels: how many labels of the training split a semi-supervised model is given, as many of each class; None
             for all.
         batch_size: examples per step.
@@ -62,12 +64,14 @@ class Recipe:
     data: str = "digits"
     latent_dim: int = 16
     epochs: int = 20
-    network: str = "dense"
+    network: str | None = None
     hidden: Sequence[int] | None = None
     likelihood: str = "auto"
     binarize: str | None = None
     levels: bool = False
     image_size: Sequence[int] | None = None
+    level: str = "character"
+    vocabulary_size: int | None = None
     labels: int | None = None
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -82,7 +86,7 @@ class Recipe:
     network_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        model_class(self.model)
+        object.__setattr__(self, "network", self.network or model_class(self.model).network_kinds[0])
         for name in ("latent_dim", "epochs", "batch_size"):
             errors.whole_number(name, getattr(self, name))
         if not self.learning_rate > 0:
@@ -107,7 +111,15 @@ class Recipe:
     def load(self, split: str) -> Dataset:
         """A split of the data, as this recipe wants its pixels."""
         size = (self.image_size[0], self.image_size[1]) if self.image_size else None
-        dataset = load(self.data, split, binarize=self.binarize, levels=self.levels, image_size=size)
+        dataset = load(
+            self.data,
+            split,
+            binarize=self.binarize,
+            levels=self.levels,
+            image_size=size,
+            level=self.level,
+            vocabulary_size=self.vocabulary_size,
+        )
         if self.labels is None or split != "train" or dataset.y is None:
             return dataset
         return replace(dataset, y=keep_labels(dataset.y, self.labels, self.seed))
@@ -129,6 +141,10 @@ class Recipe:
             if dataset.num_classes is None:
                 raise errors.InputError(f"{self.model} is conditioned on labels, which {self.data!r} does not have.")
             options["condition_dim"] = dataset.num_classes
+        if dataset.tokenizer is not None:
+            if not model_class(self.model).autoregressive:
+                raise errors.InputError(f"{self.model} takes no text. Use a model of sequences: sequence_vae.")
+            options["tokenizer"] = dataset.tokenizer
         network_options = dict(self.network_options)
         if self.hidden is not None:
             network_options["hidden"] = tuple(self.hidden)
@@ -155,7 +171,7 @@ class Recipe:
         name = self.likelihood
         if name == "auto":
             low, high = dataset.range
-            name = "categorical" if self.levels else "bernoulli" if low >= 0 and high <= 1 else "normal"
+            name = "categorical" if dataset.levels else "bernoulli" if low >= 0 and high <= 1 else "normal"
         if name in likelihoods.OF_LEVELS:
             if dataset.levels is None:
                 raise errors.InputError(f"likelihood {name!r} needs whole-number pixels: add --levels.")

@@ -21,13 +21,21 @@ MODELS: dict[str, type[models.Autoencoder]] = {
     "kl_sparse_ae": models.KLSparseAE,
     "linear_ae": models.LinearAE,
     "semi_supervised_vae": models.SemiSupervisedVAE,
+    "sequence_ae": models.SequenceAE,
+    "sequence_vae": models.SequenceVAE,
     "sparse_ae": models.SparseAE,
     "vae": models.VAE,
     "wae_gan": models.WAEGAN,
     "wae_mmd": models.WAEMMD,
     "wae_w2": models.WAEW2,
 }
-NETWORKS = {"dense": networks.dense, "conv": networks.conv, "dcgan": networks.dcgan}
+NETWORKS = {
+    "dense": networks.dense,
+    "conv": networks.conv,
+    "dcgan": networks.dcgan,
+    "recurrent": networks.recurrent,
+    "transformer": networks.transformer,
+}
 
 
 def model_class(name: str) -> type[models.Autoencoder]:
@@ -82,7 +90,7 @@ def create(
     name: str,
     input_shape: Sequence[int],
     latent_dim: int,
-    network: str = "dense",
+    network: str | None = None,
     likelihood: str | likelihoods.Likelihood | None = None,
     seed: int | None = None,
     network_options: dict[str, Any] | None = None,
@@ -95,7 +103,8 @@ def create(
         name: one of `list_models()`.
         input_shape: shape of one example, (height, width, channels) for images.
         latent_dim: number of dimensions of the code.
-        network: `"dense"`, `"conv"` or `"dcgan"`; see `keras_ae.networks`.
+        network: `"dense"`, `"conv"` or `"dcgan"`; for sequences `"recurrent"` or `"transformer"`; see
+            `keras_ae.networks`. None: the first that fits the model.
         likelihood: p(x|z), a name or an object. None: the model's default.
         seed: integer that fixes the initial weights, the noise and the order of examples.
         network_options: arguments of the network function, such as `{"hidden": (256,)}`.
@@ -114,11 +123,15 @@ def create(
     if likelihood is not None:
         kwargs["likelihood"] = likelihoods.get(likelihood)
     if found is models.LinearAE:
-        if network != "dense" or network_options or "likelihood" in kwargs:
+        if network not in (None, "dense") or network_options or "likelihood" in kwargs:
             raise errors.InputError(f"{name} has networks and squared error of its own: give no network or likelihood.")
         return _call(found, f"model {name!r}", input_shape, latent_dim, seed=seed, **kwargs)
+    network = network or found.network_kinds[0]
     if network not in NETWORKS:
         raise errors.unknown("network", network, NETWORKS)
+    if network not in found.network_kinds:
+        kinds = ", ".join(map(repr, found.network_kinds))
+        raise errors.InputError(f"{name} takes one of the networks {kinds}. Received: network={network!r}.")
     options = dict(network_options or {})
     for key in {"input_shape", "latent_dim", "seed", "condition_dim"} & set(options):
         raise errors.InputError(f"network_options must not hold {key!r}: give it to create itself.")
@@ -127,6 +140,8 @@ def create(
         raise errors.InputError(f"{name} {needs} condition_dim. Received: condition_dim={condition_dim!r}.")
     if found.conditional:
         options["condition_dim"] = condition_dim
+    if found.autoregressive:
+        options["tokens"] = likelihoods.tokens(kwargs.get("likelihood"))
     if network == "dcgan":
         options["parameters"] = likelihoods.get(likelihood or "bernoulli").parameters
         kwargs["output_layer"] = "given"

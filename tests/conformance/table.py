@@ -36,6 +36,7 @@ class Row:
 
 CONDITIONS = 3
 MANY_STEPS = 32  # a call of the compiled step, as users have by default
+RECURRENT: dict[str, Any] = {"network_options": {"units": 48}}  # rows of pixels as steps
 SMALL: dict[str, Any] = {"network_options": {"hidden": (32,)}}
 STATISTIC = {"test_the_loss_does_not_depend_on_the_batch_size": "its penalty is a statistic of the batch"}
 NOISY = {
@@ -43,6 +44,7 @@ NOISY = {
     "test_weights_of_zero_leave_examples_out": "its loss is sampled, in evaluation too",
 }
 BOUND = {"test_the_target_is_what_is_explained": "its loss has no term of the reconstruction alone"}
+TEACHER = {"test_the_target_is_what_is_explained": "its decoder sees the target, too"}
 LATER = {"test_every_trainable_weight_gets_a_gradient": "its mixture is trained once it is found"}
 TABLE: dict[str, Row] = {
     "ae": Row(SMALL),
@@ -61,6 +63,12 @@ TABLE: dict[str, Row] = {
     "kl_sparse_ae": Row({**SMALL, "penalty": 0.1}, STATISTIC),
     "linear_ae": Row(),
     "semi_supervised_vae": Row({**SMALL, "condition_dim": CONDITIONS}),
+    "sequence_ae": Row({**RECURRENT, "word_dropout": 0.2}, TEACHER),
+    "sequence_ae:transformer": Row({**RECURRENT, "network": "transformer"}, TEACHER),
+    "sequence_vae": Row(
+        {**RECURRENT, "word_dropout": 0.2, "beta": lambda: schedules.Linear(0.5, 1.0, steps=3)}, TEACHER
+    ),
+    "sequence_vae:inputless": Row({**RECURRENT, "word_dropout": 1.0}),
     "sparse_ae": Row({**SMALL, "penalty": 0.01, "max_norm": 3.0}),
     "vae": Row(SMALL),
     "vae:full": Row({**SMALL, "posterior": "full", "likelihood": lambda: Normal(0.1)}),

@@ -157,13 +157,14 @@ def test_what_cannot_be_decoded_is_not_written(trained, tmp_path, monkeypatch):
         ("vae", {"likelihood": "normal"}, "it has the likelihood Normal: train it with one of whole numbers"),
         ("vae", {"posterior": "full"}, "it has a full posterior"),
         ("conditional_vae", {"condition_dim": 2}, "it is conditional"),
+        ("sequence_vae", {}, "it is autoregressive"),
         ("gaussian_mixture_vae", {}, r"has another p\(z\) than N\(0, I\)"),
     ],
 )
 def test_models_that_cannot_compress(kind, options, message, tmp_path):
-    model = keras_ae.create(kind, (4,), latent_dim=2, **options)
+    model = keras_ae.create(kind, (4, 1), latent_dim=2, **options)
     with pytest.raises(InputError, match=message):
-        compress(np.zeros((1, 4)), model, tmp_path / "x")
+        compress(np.zeros((1, 4, 1)), model, tmp_path / "x")
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ def run(row, strategy):
     with strategy.scope():
         model = make(row)
         quieten(model)
-        y, weight, validation = targets(model, X), np.linspace(0, 2, 64), (X[:32], targets(model, X[:32]))
+        y, weight = targets(model, X), np.linspace(0, 2, 64)
         options = {"batch_size": 16, "verbose": 0}
-        history = model.fit(X, y, sample_weight=weight, epochs=2, validation_data=validation, **options).history
+        history = model.fit(X, y, sample_weight=weight, epochs=2, **options).history
         evaluated = model.evaluate(X, y, return_dict=True, **options)
     return {
         "history": history,

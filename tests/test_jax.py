@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import keras_ae
-from tests.conformance.table import ON_JAX, given, on_jax, targets
+from tests.conformance.table import ON_JAX, PATHS, given, on_jax, targets
 from tests.helpers import ROOT, run
 
 # Compiling takes most of the time: models of one row share what is compiled, without expensive optimisations.
@@ -56,8 +56,10 @@ def test_training(row, results):
 @on_jax
 def test_files(row, results):
     assert results[row]["evaluated"] == results[row]["reloaded"]
-    assert results[row]["resumed"]
-    assert not results[row]["stopped"]
+
+
+def test_a_stopped_run_resumes(results):
+    assert results["resumed"] == dict.fromkeys(PATHS, True)
 
 
 @on_jax
@@ -93,7 +95,8 @@ def test_a_file_from_jax_is_the_same_model_on_tensorflow(row, folder):
         for name in ("reconstruct", "encode"):
             np.testing.assert_allclose(getattr(model, name)(x, **given(model, x)), expected[name], atol=1e-5)
         np.testing.assert_allclose(expected["predict"], expected["reconstruct"], atol=1e-5)
-        assert np.isfinite(model.fit(x, targets(model, x), verbose=0).history["loss"]).all()
+        if row in PATHS:
+            assert np.isfinite(model.fit(x, targets(model, x), verbose=0).history["loss"]).all()
 
 
 def test_an_export_from_jax(folder, results):

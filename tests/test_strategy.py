@@ -25,7 +25,7 @@ def test_two_devices_train(row, results):
     for found in (results[row]["one"], results[row]["two"]):
         history = found["history"]
         assert np.isfinite(list(history.values())).all()
-        assert history["val_reconstruction"][1] < history["val_reconstruction"][0]
+        assert history["reconstruction"][1] < history["reconstruction"][0]
     np.testing.assert_allclose(results[row]["two"]["weights"], results[row]["one"]["weights"], rtol=0.1, atol=0.1)
 
 

@@ -9,6 +9,7 @@ from keras_ae.tasks.directions import Traversal, attribute_vector, shift, traver
 from keras_ae.tasks.features import feature_extractor, feature_layers, features
 from keras_ae.tasks.interpolation import Interpolation, interpolate, path_length, prior_codes
 from keras_ae.tasks.latent import Neighbours, Prototypes, nearest_neighbours, prototypes
+from keras_ae.tasks.lossy import compress_codes, decompress_codes
 from keras_ae.tasks.projector import write_projector
 from keras_ae.tasks.transformer import AutoencoderTransformer
 
@@ -24,7 +25,9 @@ __all__ = [
     "attribute_vector",
     "classifier",
     "compress",
+    "compress_codes",
     "decompress",
+    "decompress_codes",
     "feature_extractor",
     "feature_layers",
     "features",

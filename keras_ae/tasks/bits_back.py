@@ -62,14 +62,14 @@ class BitsBack:
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Images of levels as words of 32 bits, and the reserve that `decode` needs to know."""
         for reserve in range(12):
-            stack = _constriction().stack.AnsCoder(self.start(reserve))
+            stack = entropy_coders().stack.AnsCoder(self.start(reserve))
             if all(self._push(stack, x[block]) for block in self._blocks(len(x), reserve)):
                 return stack.get_compressed(), reserve
         raise errors.InputError("The codes need more bits than the images yield. Is this the data of the model?")
 
     def decode(self, words: np.ndarray, n: int, reserve: int) -> np.ndarray | None:
         """`n` images; None where the words are not those that this model makes of images on this machine."""
-        stack = _constriction().stack.AnsCoder(words)
+        stack = entropy_coders().stack.AnsCoder(words)
         x = np.empty((n, *self.model.event_shape), "uint16")
         for block in reversed([*self._blocks(n, reserve)]):
             x[block] = self._pop(stack, block.stop - block.start)
@@ -163,14 +163,14 @@ def levels_of(model: Autoencoder) -> int:
 
 
 def _categorical() -> Any:
-    return _constriction().model.Categorical(perfect=False)
+    return entropy_coders().model.Categorical(perfect=False)
 
 
 def _uniform(size: int) -> Any:
-    return _constriction().model.Uniform(size)
+    return entropy_coders().model.Uniform(size)
 
 
-def _constriction() -> Any:
+def entropy_coders() -> Any:
     """The entropy coders of the package constriction."""
     try:
         import constriction

@@ -21,12 +21,13 @@ import numpy as np
 
 from keras_ae import errors
 from keras_ae.models import Autoencoder, files
+from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import BitsBack, check_model, levels_of
 
 MAGIC = b"keras_ae bits-back\n"
 VERSION = 1
 FRAME = 2048  # images of a stack of their own: memory does not grow with their number, and cores share the work
-LENGTH, HEAD = struct.Struct("<I"), struct.Struct("<IBI")
+HEAD = struct.Struct("<IBI")
 
 
 class Compressed(NamedTuple):
@@ -99,7 +100,7 @@ def compress(
         "batch_size": batch_size,
         "frame": FRAME,
     }
-    text, pixels, coded = json.dumps(header).encode(), hashlib.sha256(), 0
+    pixels, coded = hashlib.sha256(), 0
 
     def frame(start: int) -> tuple[np.ndarray, bytes, int]:
         part = _whole_numbers(x[start : start + FRAME], coder)
@@ -117,7 +118,7 @@ def compress(
     def write(temporary: Path) -> None:
         nonlocal coded
         with open(temporary, "wb") as file:
-            file.write(MAGIC + LENGTH.pack(len(text)) + text + LENGTH.pack(zlib.crc32(text)))
+            file.write(container.begin(MAGIC, header))
             for part, found, net in _parallel(frame, range(0, len(x), FRAME)):
                 pixels.update(part.tobytes())
                 file.write(found)
@@ -153,7 +154,7 @@ def decompress(
             floating point gives other probabilities. There is no result then: wrong images are never returned.
     """
     path = Path(path)
-    header = read_header(path)
+    header, frames = _header(path)
     _check(path, header, model)
     coder = BitsBack(model, header["latent_bits"], header["batch_size"])
     if coder.numerics() != header["numerics"]:
@@ -169,10 +170,11 @@ def decompress(
         count, words, reserve = frame
         found = coder.decode(words, count, reserve)
         if found is None:
-            raise _damaged(path)
+            raise container.damaged(path)
         return found
 
     with open(path, "rb") as file:
+        file.seek(frames)
         for part in _parallel(decoded, _frames(file, path, header)):
             pixels.update(part.tobytes())
             out[done : done + len(part)] = part
@@ -180,7 +182,7 @@ def decompress(
             if progress:
                 progress(len(part))
         if file.read(32) != pixels.digest() or file.read(1):
-            raise _damaged(path)
+            raise container.damaged(path)
     return out
 
 
@@ -200,39 +202,23 @@ def identity(model: Autoencoder) -> str:
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
     """The header of a compressed file, checked: `count`, `shape`, `model`, `numerics`, and the settings."""
-    path = Path(path)
-    if not path.is_file():
-        raise errors.InputError(f"There is no file {path}.")
-    with open(path, "rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise errors.InputError(f"{path} is no file of keras-ae compress.")
-        text = _text(file)
-        if text is None or file.read(LENGTH.size) != LENGTH.pack(zlib.crc32(text)):
-            raise _damaged(path)
-    header = json.loads(text)
-    if header["version"] > VERSION:
-        raise errors.InputError(f"{path} has version {header['version']} of the format; this package reads {VERSION}.")
-    return header
+    return _header(path)[0]
 
 
-def _text(file: BinaryIO) -> bytes | None:
-    length = file.read(LENGTH.size)
-    return file.read(LENGTH.unpack(length)[0]) if len(length) == LENGTH.size else None
+def _header(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
+    return container.read_header(path, MAGIC, VERSION, "keras-ae compress")
 
 
 def _frames(file: BinaryIO, path: Path, header: dict[str, Any]) -> Iterator[tuple[int, np.ndarray, int]]:
-    """(images, words, reserve) of the frames of a file."""
-    file.seek(len(MAGIC))
-    _text(file)
-    file.seek(LENGTH.size, os.SEEK_CUR)
+    """(images, words, reserve) of the frames of a file, which is at the first one."""
     for start in range(0, header["count"], header["frame"]):
         head = file.read(HEAD.size)
         if len(head) < HEAD.size:
-            raise _damaged(path)
+            raise container.damaged(path)
         count, reserve, check = HEAD.unpack(head)
         payload = file.read(4 * count)
         if len(payload) < 4 * count or zlib.crc32(payload, zlib.crc32(head[:5])) != check:
-            raise _damaged(path)
+            raise container.damaged(path)
         yield min(header["frame"], header["count"] - start), np.frombuffer(payload, "<u4").astype("uint32"), reserve
 
 
@@ -244,10 +230,6 @@ def _check(path: Path, header: dict[str, Any], model: Autoencoder) -> None:
         )
     if header["model"] != identity(model):
         raise errors.InputError(f"{path} was written with another model, with other weights or settings than this one.")
-
-
-def _damaged(path: Path) -> errors.InputError:
-    return errors.InputError(f"{path} is damaged: it was cut off or altered. No images can be had of it.")
 
 
 def _whole_numbers(x: np.ndarray, coder: BitsBack) -> np.ndarray:

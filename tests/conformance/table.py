@@ -78,7 +78,8 @@ TABLE: dict[str, Row] = {
 }
 
 MODELS = [row for row in TABLE if ":" not in row]
-PATHS = ["ae", "conditional_vae", "contractive_ae", "iwae", "semi_supervised_vae", "vae", "wae_gan", "wae_w2"]
+PATHS = ["ae", "conditional_vae", "contractive_ae", "iwae", "semi_supervised_vae", "sequence_vae", "vae"]
+PATHS += ["wae_gan", "wae_w2"]
 ON_JAX = [*MODELS, "contractive_ae:hutchinson", "iwae:doubly_reparameterized", "vae:full"]
 
 

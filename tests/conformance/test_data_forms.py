@@ -1,4 +1,4 @@
-"""Every registered model takes every form of data, and makes the same of each."""
+"""The models take every form of data, and make the same of each."""
 
 import functools
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.pipeline import Batches
-from tests.conformance.table import given, make, models, same, targets, weights
+from tests.conformance.table import given, make, paths, same, targets, weights
 
 SIZE = 16
 
@@ -113,7 +113,7 @@ def trained(row, **data):
     return weights(model), history
 
 
-@models
+@paths
 def test_fit(row, digits):
     """40 examples, the last batch of 8: the same weights from each form, noise included."""
     x = digits[0][:40]
@@ -151,7 +151,7 @@ def test_validation_split_is_the_last_part(row, digits):
     assert split[1]["val_loss"] == pytest.approx(by_hand[1]["val_loss"], rel=1e-5)
 
 
-@models
+@paths
 def test_evaluate(row, digits):
     x = digits[1][:40]
     y = targets(start(row), x)
@@ -162,7 +162,7 @@ def test_evaluate(row, digits):
         assert start(row).evaluate(form(x, y), verbose=0) == pytest.approx(expected, rel=1e-5), name
 
 
-@models
+@paths
 def test_single_batches(row, digits):
     x = digits[0][:8]
     y = targets(start(row), x)

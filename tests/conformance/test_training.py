@@ -136,7 +136,7 @@ def test_a_weight_of_two_doubles_every_term(row, digits):
     assert once == pytest.approx(evaluate(quiet(row), x), rel=1e-5)
 
 
-@rows
+@paths
 def test_weights_reach_the_training_without_a_y(row, digits):
     x = digits[0][:16]
     model = make(row)
@@ -147,7 +147,7 @@ def test_weights_reach_the_training_without_a_y(row, digits):
     assert not same(before, [weight.numpy() for weight in model.trainable_weights])
 
 
-@models
+@paths
 def test_metrics_compare_the_reconstruction_with_the_target(row, digits):
     x, clean = digits[1][:20], digits[1][20:40]
     model = make(row, metrics=["mse"])
@@ -189,7 +189,7 @@ def test_the_seed_fixes_the_weights(row):
     assert not any(np.array_equal(a, b) for a, b in pairs if np.any(a))
 
 
-@models
+@paths
 def test_many_steps_a_call_change_nothing(row, digits):
     def run(steps):
         model = make(row, steps_per_execution=steps)

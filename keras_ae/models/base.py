@@ -1,6 +1,7 @@
 """The contract that every model of the zoo fulfils."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,10 @@ class Autoencoder(training.Training):
         """A draw of p(x|z) for each code."""
         params = self.over_batches("decode_params", codes, batch_size, condition)
         return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), seed))
+
+    def own_signatures(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
+        """What an export of this variant answers beside the others: name -> function of a batch of x."""
+        return {}
 
     def as_input(self, x: np.ndarray, name: str) -> np.ndarray:
         """x in the form that the model takes."""

@@ -114,6 +114,9 @@ class GaussianMixtureVAE(Variational):
         """p(c|z) at the mean of q(z|x), as tensors: (batch, K)."""
         return self.prior_given(None).posterior(self.code(x))
 
+    def own_signatures(self) -> dict[str, Any]:
+        return {"cluster_probabilities": lambda x: {"probabilities": self.responsibilities(x)}}
+
     def cluster_probabilities(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """p(c|z) at the mean of q(z|x), as arrays: (n, *event) -> (n, K)."""
         if not float(self.found):

@@ -133,6 +133,9 @@ class SemiSupervisedVAE(Variational):
         """The most probable class of each example: (n, *event) -> (n,)."""
         return self.predict_proba(x, batch_size).argmax(axis=1)
 
+    def own_signatures(self) -> dict[str, Any]:
+        return {"predict_proba": lambda x: {"probabilities": ops.exp(self.log_probabilities(x))}}
+
     def sample(self, n: int, seed: int | None = None, *args: Any, **kwargs: Any) -> np.ndarray:
         """`n` new examples, of the classes `condition` or of classes drawn from p(y); see `Autoencoder.sample`."""
         if kwargs.get("condition") is None:

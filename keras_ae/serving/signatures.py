@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_ae import backend
 from keras_ae.models.base import Autoencoder
@@ -44,9 +43,6 @@ def endpoints(model: Autoencoder) -> dict[str, tuple[Any, list[keras.InputSpec]]
     def sample(n: Any, seed: Any, *condition: Any) -> dict[str, Any]:
         return {"x": model.decode_mean(model.draw_codes(n, backend.KeyedSeed(seed), *condition), *condition)}
 
-    def predict_proba(x: Any) -> dict[str, Any]:
-        return {"probabilities": ops.exp(model.log_probabilities(x))}
-
     found = {
         "serving_default": (reconstruct, [x, *with_x]),
         "reconstruct": (reconstruct, [x, *with_x]),
@@ -54,8 +50,7 @@ def endpoints(model: Autoencoder) -> dict[str, tuple[Any, list[keras.InputSpec]]
         "decode": (decode, [code, *given]),
         "score": (score, [x, seed, *with_x]),
     }
-    if model.infers_condition:
-        found["predict_proba"] = (predict_proba, [x])
+    found |= {name: (function, [x]) for name, function in model.own_signatures().items()}
     if model.has_prior:
         found["sample"] = (sample, [n, seed, *given])
     return found

@@ -129,3 +129,11 @@ def test_data_that_is_not_in_arrays():
 def test_too_few_examples():
     with pytest.raises(InputError, match=r"3 clusters need as many examples at least\. Received: 2"):
         make().find_clusters(blobs(2)[0])
+
+
+def test_an_export_tells_the_clusters(tmp_path):
+    model, (x, _) = make(), blobs(60)
+    model.find_clusters(x)
+    exported = tf.saved_model.load(keras_ae.export(model, tmp_path))
+    found = exported.signatures["cluster_probabilities"](x=tf.constant(x))["probabilities"]
+    np.testing.assert_allclose(found, model.cluster_probabilities(x), atol=1e-6)

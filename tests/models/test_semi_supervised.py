@@ -124,6 +124,14 @@ def test_few_labels_are_enough():
     assert accuracy["all"] > accuracy["labelled"] + 0.05
 
 
+def test_an_export_tells_the_classes(tmp_path):
+    model = keras_ae.create("semi_supervised_vae", (4,), 2, condition_dim=3, seed=0)
+    x = np.random.default_rng(0).random((5, 4)).astype("float32")
+    exported = tf.saved_model.load(keras_ae.export(model, tmp_path))
+    found = exported.signatures["predict_proba"](x=tf.constant(x))["probabilities"]
+    np.testing.assert_allclose(found, model.predict_proba(x), atol=1e-6)
+
+
 BAD = {
     "no label of a class": ({}, [0, 0, 1, -1, -1], "No example has the label 2, of the 3 classes"),
     "no label": ({}, None, "No example has the label 0, 1, 2"),

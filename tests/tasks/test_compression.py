@@ -202,10 +202,12 @@ def test_a_convolutional_model(tmp_path):
 
 def test_the_guide_runs(tmp_path, monkeypatch):
     page = (Path(__file__).parents[2] / "docs" / "compression.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names: dict = {}
     monkeypatch.chdir(tmp_path)
-    exec(code.replace("epochs=20", "epochs=1"), names := {})
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(code.replace("epochs=20", "epochs=1"), names)
     np.testing.assert_array_equal(names["back"], names["data"].x)
+    assert names["reconstructions"].shape == names["x"].shape
 
 
 def test_a_stack_that_another_model_empties_does_not_end_as_it_began(trained):

@@ -12,7 +12,7 @@ from rows import ROWS
 HERE = Path(__file__).parent
 RESULTS, ESTIMATORS = HERE / "results.csv", HERE / "estimators.csv"
 PAGE = HERE.parents[1] / "docs" / "evaluation.md"
-START, END = "<!-- {what}: written by benchmarks/quality/page.py -->", "<!-- end of {what} -->"
+START, END = "<!-- {what}: written by benchmarks/quality -->", "<!-- end of {what} -->"
 
 
 def read(file: Path) -> list[dict[str, str]]:
@@ -56,14 +56,18 @@ def estimators() -> list[str]:
     return lines + ["| " + " | ".join(row[name] for name in names) + " |" for row in read(ESTIMATORS)]
 
 
+def replace(page: Path, what: str, lines: list[str]) -> None:
+    """Puts a table between its markers in a page."""
+    text = page.read_text()
+    start, end = START.format(what=what), END.format(what=what)
+    block = "\n".join(lines)
+    page.write_text(f"{text[: text.index(start)]}{start}\n{block}\n{text[text.index(end) :]}")
+
+
 def main() -> None:
-    """Puts both tables between their markers."""
-    text = PAGE.read_text()
-    for what, lines in (("results", results()), ("estimators", estimators())):
-        start, end = START.format(what=what), END.format(what=what)
-        block = "\n".join(lines)
-        text = f"{text[: text.index(start)]}{start}\n{block}\n{text[text.index(end) :]}"
-    PAGE.write_text(text)
+    """Puts both tables of the evaluation between their markers."""
+    replace(PAGE, "results", results())
+    replace(PAGE, "estimators", estimators())
 
 
 if __name__ == "__main__":

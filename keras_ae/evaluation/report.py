@@ -47,7 +47,8 @@ class Report:
         dimensions: D, values of an example.
         bits_per_dimension: -bound / (D log 2) for a log-probability, else None.
         perplexity: of a model of tokens, see `perplexity`.
-        baselines: the same figures of PCA and of the independent model; none for tokens.
+        baselines: the same figures of PCA and of the independent model; none for tokens, and where values
+            are missing.
     """
 
     examples: int
@@ -162,7 +163,7 @@ def evaluate(
     if with_samples:
         new = model.sample(len(test), seed=seed, condition=condition)
         report.sample_quality = sample_quality(test, new, seed=seed)._asdict()
-    if train is not None and not tokens:
+    if train is not None and not tokens and not np.isnan(train).any():
         report.baselines = baselines(train, test, math.prod(model.latent_shape), model.likelihood)
     return report
 

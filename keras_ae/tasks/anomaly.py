@@ -175,6 +175,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             raise errors.InputError(f"model must be a name of the zoo or a model. Received: {self.model!r}.")
         kind = registry.model_class(self.model) if isinstance(self.model, str) else type(self.model)
         anomaly_scores.check(self.criterion, kind)
+        if isinstance(self.model, str) and kind.autoregressive:
+            raise errors.InputError(f"{self.model} is for sequences: train one yourself, and pass it as the model.")
 
     def _validated(self, X: Any, reset: bool = False) -> np.ndarray:
         """X as numbers, checked."""
@@ -184,8 +186,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         if np.isinf(x).any():
             first = tuple(map(int, np.argwhere(np.isinf(x))[0]))
             raise errors.InputError(f"X has infinite values, the first at index {first}. Replace or drop them.")
-        if np.isnan(x).any() and (x.ndim > 2 or isinstance(self.model, Autoencoder)):
-            raise errors.InputError("X has missing values (NaN), which only tables and models by name may have.")
+        may_miss = self.model.accepts_missing if isinstance(self.model, Autoencoder) else x.ndim == 2
+        if np.isnan(x).any() and not may_miss:
+            raise errors.InputError(
+                "X has missing values (NaN), which only tables may have, and models that accept them, such as a "
+                "denoising autoencoder or those of sequences."
+            )
         if reset:
             self.shape_ = self.model.event_shape if isinstance(self.model, Autoencoder) else tuple(x.shape[1:])
         if x.shape[1:] != self.shape_:

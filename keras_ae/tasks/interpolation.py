@@ -95,6 +95,8 @@ def interpolate(
     a, b = (codes.reshape(len(codes), 1, -1).astype("float64") for codes in ends)
     paths = (_spherical if method == "spherical" else _linear)(a, b, np.linspace(0, 1, steps)[:, None])
     paths = paths.reshape(len(a), steps, *model.latent_shape).astype("float32")
+    if method == "geodesic" and getattr(model, "tokens", None):
+        raise errors.InputError("Tokens have no distance, so there is no geodesic. Use method='linear' or 'spherical'.")
     if method == "geodesic":
         rows = [None] * len(paths) if condition is None else condition
         paths = np.stack([_geodesic(model, path, row) for path, row in zip(paths, rows, strict=True)])

@@ -9,9 +9,9 @@ import tensorflow as tf
 from keras import ops
 
 import keras_ae
-from keras_ae import InputError, data, networks, schedules
+from keras_ae import InputError, data, networks, schedules, tasks
 from keras_ae.distributions import likelihoods
-from keras_ae.evaluation import log_likelihood, perplexity
+from keras_ae.evaluation import elbo, evaluate, inference_gap, log_likelihood, perplexity
 
 TOKENS, STEPS = 4, 3
 NETWORKS = pytest.mark.parametrize("network", ["recurrent", "transformer"])
@@ -256,3 +256,37 @@ def test_networks_and_tokenizers_that_do_not_fit():
         networks.transformer((5, 1), 2, units=6)
     with pytest.raises(InputError, match="word_dropout"):
         of_tokens(word_dropout=2.0)
+
+
+def test_estimators_of_the_likelihood_agree():
+    model, x = of_tokens(), np.array([[1, 2, 0], [3, 3, 3], [2, 0, 0]])
+    exact = log_likelihood(model, x, "prior", samples=20_000, seed=1).log_prob
+    np.testing.assert_allclose(log_likelihood(model, x, samples=5000, seed=0).log_prob, exact, atol=0.05)
+    assert (elbo(model, x, samples=200).elbo < exact + 0.05).all()
+    assert inference_gap(model, x, steps=30, samples=100).amortisation.shape == (3,)
+
+
+def test_uses_of_a_model_of_series():
+    model = of_numbers(shape=(6, 2))
+    model.compile("adam")
+    x = np.random.default_rng(0).normal(size=(60, 6, 2)).astype("float32")
+    x[::2, 4:] = NAN
+    for criterion in ("combined", "elbo"):
+        detector = tasks.AnomalyDetector(model, criterion).fit(x)
+        far = detector.score_samples(np.where(np.isnan(x[:2]), NAN, 9.0))
+        assert (far < detector.score_samples(x).min()).all()
+    report = evaluate(model, x, x, samples=5)
+    assert np.isfinite(report.squared_error) and report.perplexity is None and report.baselines == []
+    assert tasks.interpolate(model, x[:2], x[2:4], steps=4, method="geodesic").images.shape == (2, 4, 6, 2)
+    assert tasks.features(model, x).shape == (60, 2)
+
+
+def test_uses_that_sequences_do_not_have():
+    words = np.array([[1, 2, 0], [3, 3, 3]])
+    with pytest.raises(InputError, match="Tokens have no distance"):
+        tasks.interpolate(of_tokens(), words[:1], words[1:], steps=4, method="geodesic")
+    with pytest.raises(InputError, match="sequence_vae is for sequences: train one yourself"):
+        tasks.AnomalyDetector("sequence_vae").fit(np.zeros((20, 6, 2)))
+    series = np.full((9, 4), NAN)
+    with pytest.raises(InputError, match="which only tables may have"):
+        tasks.AnomalyDetector(keras_ae.create("vae", (4,), 2)).fit(series)

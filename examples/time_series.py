@@ -71,7 +71,7 @@ def reconstructions(name, train, test, latent_dim, epochs, seed):
         seed=seed,
     )
     model.compile(keras_ae.optimizers.Adam(3e-3))
-    model.fit(train, epochs=epochs, verbose=0)
+    model.fit(train, epochs=epochs, batch_size=128, verbose=0)
     return model.reconstruct(test)
 
 
@@ -121,7 +121,7 @@ def draw(test, label, scores):
 
 
 def main():
-    arguments = options(__doc__, data="", length=64, latent_dim=8, epochs=20, seeds=3, rounds=9)
+    arguments = options(__doc__, data="", length=64, latent_dim=8, epochs=30, seeds=3, rounds=9)
     page = Page(arguments.out, __doc__)
     train, test, label = series(arguments.data)
     length = min(arguments.length, len(train) // 2)
@@ -159,7 +159,7 @@ def speakers(arguments):
         normal, judged = (normal - mean) / deviation, (x_test - mean) / deviation
         for name in areas:
             as_seen = [stretched(part, 15) for part in (normal, judged)] if name == "PCA" else [normal, judged]
-            made = reconstructions(name, *as_seen, arguments.latent_dim, 15 * arguments.epochs, 0)
+            made = reconstructions(name, *as_seen, arguments.latent_dim, 10 * arguments.epochs, 0)
             error = np.nanmean(np.square(made - as_seen[1]), axis=(1, 2))
             areas[name].append(roc_auc_score(y_test != speaker, error))
     return [[name, f"{np.mean(found):.3f} ({np.std(found):.3f})"] for name, found in areas.items()]

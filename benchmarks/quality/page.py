@@ -43,7 +43,7 @@ def line(row: str, runs: list[dict[str, str]]) -> str:
 
     epochs = ", ".join(f"{run['best_epoch']}/{run['epochs']}" for run in runs)
     start = ROWS[row]["recipe"].get("pretrained")
-    epochs += f", from {start}" if start else ""
+    epochs += f", from {Path(start).name}" if start else ""
     minutes = statistics.mean(float(run["training_seconds"]) for run in runs) / 60
     cells = [row, spread("log_prob", 2), runs[0]["samples"], spread("elbo", 2), spread("active_units", 0), epochs]
     return "| " + " | ".join(map(str, [*cells, f"{minutes:.0f}", len(runs), ROWS[row]["published"]])) + " |"

@@ -1,4 +1,4 @@
-"""What `test_jax.py` runs in a process that has JAX and no TensorFlow: trains every model of the conformance table.
+"""What `test_jax.py` runs in a process that has JAX and no TensorFlow: trains models of the conformance table.
 
     python -c BLOCK + this FOLDER
 
@@ -15,7 +15,7 @@ import numpy as np
 
 import keras_ae
 from keras_ae.backend import KeyedSeed
-from tests.conformance.table import ON_JAX, PATHS, batch_of, given, make, same, targets, weights
+from tests.conformance.table import ON_JAX, RESUMED_ON_JAX, batch_of, given, make, same, targets, weights
 
 SIZES = (("train", 11), ("test", 2))
 
@@ -111,7 +111,7 @@ def main():
     folder = Path(sys.argv[1])
     assert keras.backend.backend() == "jax"
     results = {row: report(row, folder) for row in ON_JAX}
-    results["resumed"] = {row: resumes(row, folder) for row in PATHS}
+    results["resumed"] = {row: resumes(row, folder) for row in RESUMED_ON_JAX}
     results["estimates"] = estimates(folder)
     results["many_steps"] = many_steps_change_nothing(folder)
     model = keras_ae.load_model(folder / "vae.keras")

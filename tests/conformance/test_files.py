@@ -18,7 +18,6 @@ from tests.conformance.table import (
     given,
     make,
     models,
-    rows,
     same,
     targets,
     weights,
@@ -69,7 +68,7 @@ def reload(model, tmp_path):
     return keras_ae.load_model(tmp_path / "model.keras")
 
 
-@rows
+@models
 def test_a_file_gives_the_same_model(row, digits, tmp_path):
     model = make(row, optimizer=keras_ae.optimizers.Adam(3e-3))
     train = digits[0][:64]

@@ -54,13 +54,13 @@ def still(model, monkeypatch):
 
 def record_codes(model, monkeypatch):
     """The list of codes that the decoder is given from now on."""
-    codes, decode = [], model.decode_params
+    codes, explain = [], model.explain
 
     def recording(code, *args, **kwargs):
         codes.append(code)
-        return decode(code, *args, **kwargs)
+        return explain(code, *args, **kwargs)
 
-    monkeypatch.setattr(model, "decode_params", recording)
+    monkeypatch.setattr(model, "explain", recording)
     return codes
 
 
@@ -120,7 +120,8 @@ OF_THE_CLASS = ("label", "classification")  # terms that have nothing to do with
 
 
 def test_every_variational_model_is_in_the_table_of_bounds():
-    assert {row.split(":")[0] for row in BOUNDS} == {row.split(":")[0] for row in VARIATIONAL}
+    """But `sequence_vae`, whose bound is compared with the sum over all sequences in test_sequences.py."""
+    assert {row.split(":")[0] for row in BOUNDS} | {"sequence_vae"} == {row.split(":")[0] for row in VARIATIONAL}
 
 
 @pytest.mark.parametrize("row", BOUNDS)
@@ -194,7 +195,7 @@ def test_kl_and_reconstruction_are_sums_over_code_and_pixels(row, digits, monkey
     terms = terms_of(model, batch)
     np.testing.assert_allclose(terms["kl"], kl_by_hand(posterior_of(model, batch)), rtol=1e-4)
     code = of_known_class(model, batch, codes[0])
-    params = np.asarray(model.decode_params(code, condition=batch.condition), "float64")
+    params = np.asarray(model.explain(code, batch.target, condition=batch.condition), "float64")
     if row == "vae:full":  # N(params, 0.1)
         log_prob = stats.norm(params, np.sqrt(0.1)).logpdf(batch.x)
     else:
@@ -295,7 +296,7 @@ def test_what_an_example_of_weight_zero_holds_does_not_matter(row, digits):
     np.testing.assert_allclose(losses_and_gradients(x, 2 * weight)[0], 2 * losses, rtol=1e-4)
     unweighted, _ = losses_and_gradients(x, None)
     changed, _ = losses_and_gradients(other, None)
-    assert not np.isclose(losses, unweighted, rtol=1e-4).any()
+    assert not np.isclose(losses, unweighted, rtol=1e-4)[losses != 0].any()
     assert not np.isclose(changed, unweighted, rtol=1e-4).all()
     np.testing.assert_allclose(losses_and_gradients(x, np.ones(8, "float32"))[0], unweighted, rtol=1e-4, atol=1e-6)
 
@@ -317,7 +318,8 @@ def with_dropout(row):
     return model
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row != "linear_ae"])
+# A linear model has no layers to drop out; what models of sequences hide in training is tested in test_sequences.py.
+@pytest.mark.parametrize("row", [row for row in TABLE if row != "linear_ae" and not class_of(row).autoregressive])
 def test_noise_is_off_at_inference_and_on_in_training(row, digits, monkeypatch):
     """Dropout, corruption and whatever else: two calls agree, but for draws that the loss is defined by."""
     model = still(with_dropout(row), monkeypatch)

@@ -82,6 +82,13 @@ def resumes(row, folder):
     return same(weights(straight), weights(resumed)) and not same(weights(straight), weights(stopped))
 
 
+def inputless():
+    """The shapes of what a model whose decoder never sees the steps before decodes and draws."""
+    model = make("sequence_vae")
+    model.word_dropout = 1
+    return [list(model.sample(2, seed=0, observation=kind).shape) for kind in ("mean", "sample")]
+
+
 def estimates(folder):
     """Every estimator of log p(x) and the gap, on a few examples."""
     evaluation, x = keras_ae.evaluation, np.load(folder / "vae.npz")["x"][:8]
@@ -112,6 +119,7 @@ def main():
     assert keras.backend.backend() == "jax"
     results = {row: report(row, folder) for row in ON_JAX}
     results["resumed"] = {row: resumes(row, folder) for row in RESUMED_ON_JAX}
+    results["inputless"] = inputless()
     results["estimates"] = estimates(folder)
     results["many_steps"] = many_steps_change_nothing(folder)
     model = keras_ae.load_model(folder / "vae.keras")

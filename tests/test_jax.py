@@ -78,6 +78,10 @@ def test_likelihood_and_samples(row, results):
         assert one == pytest.approx(elbo, rel=0.02)
 
 
+def test_a_decoder_that_sees_no_steps(results):
+    assert results["inputless"] == [[2, 8, 8, 1]] * 2
+
+
 def test_estimators_agree(results):
     found = results["estimates"]
     reference, _ = found["importance"]

@@ -87,7 +87,8 @@ class Sequences(Autoencoder):
         """The parameters of every step given the code and the target's earlier steps."""
         steps, *others = [(0, 0)] * len(self.event_shape)
         previous = ops.pad(target[:, :-1], [steps, (1, 0), *others])
-        previous = self.dropped_words(previous, training=training or self.word_dropout == 1)
+        unseen = self.word_dropout == 1
+        previous = ops.zeros_like(previous) if unseen else self.dropped_words(previous, training=training)
         copies = ops.shape(code)[0] // ops.shape(previous)[0]
         previous = ops.tile(previous, (copies, *[1] * len(self.event_shape)))
         features = self.decoder([code, previous], training=training)

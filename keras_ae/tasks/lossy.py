@@ -100,6 +100,15 @@ def decompress_codes(path: str | os.PathLike, model: Autoencoder) -> np.ndarray:
     return model.decode((mean + width * symbols).astype("float32").reshape(-1, *model.latent_shape))
 
 
+def is_one(path: str | os.PathLike) -> bool:
+    """Whether a file is one of `compress_codes`."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def _model(header: dict[str, Any]) -> Any:
     """The distribution of the rounded codes: a normal one, over whole numbers."""
     low, high = header["range"]

@@ -44,6 +44,17 @@ def test_a_known_data_set(command, model, tmp_path):
     assert "360 images" in shown
 
 
+def test_with_loss(command, model, images, tmp_path):
+    assert "20 images in" in command("compress", images, model, tmp_path / "codes", "--step", 0.1)
+    assert "20 reconstructions" in command("decompress", tmp_path / "codes", model, tmp_path / "back.npy")
+    expected = keras_ae.load_model(model).reconstruct(np.load(images))
+    np.testing.assert_allclose(np.load(tmp_path / "back.npy"), expected, atol=0.05)
+    command("decompress", tmp_path / "codes", model, tmp_path / "folder")
+    pixels = np.stack([Image.open(path) for path in sorted((tmp_path / "folder").iterdir())])
+    np.testing.assert_allclose(pixels / 255, np.load(tmp_path / "back.npy")[..., 0], atol=0.003)
+    assert "step must be a positive number" in command("compress", images, model, tmp_path / "x", "--step", 0, code=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

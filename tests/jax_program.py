@@ -1,4 +1,4 @@
-"""What `test_jax.py` runs in a process that has JAX and no TensorFlow: trains models of the conformance table.
+"""What `test_jax.py` runs in a process that has JAX and no TensorFlow: trains every model of the conformance table.
 
     python -c BLOCK + this FOLDER
 

@@ -6,6 +6,7 @@ from typing import Any
 from keras_ae import errors
 from keras_ae.training import RunFolder
 from keras_ae.zoo.recipe import Recipe
+from keras_ae.zoo.runs import fingerprint
 
 
 def integers(name: str, text: str | None, separator: str) -> tuple[int, ...] | None:
@@ -55,10 +56,18 @@ def assignments(texts: list[str]) -> dict[str, Any]:
 
 
 def recipe(folder: RunFolder) -> Recipe:
-    """The recipe of a run."""
+    """The recipe of a run.
+
+    Raises:
+        InputError: it is none that this version knows; or its text is another than the model was trained on, so that
+            its tokens may have other numbers than the model's.
+    """
     try:
-        return Recipe(**folder.config["recipe"])
+        found = Recipe(**folder.config["recipe"])
     except (KeyError, TypeError) as error:
         raise errors.InputError(
             f"{folder.path}/config.json holds no recipe that this version knows: {error}."
         ) from error
+    if found.data.endswith(".txt") and fingerprint(found.load("train").x) != folder.config["data"]["sha256"]:
+        raise errors.InputError(f"The text {found.data!r} has changed since {folder.path} was trained. Bring it back.")
+    return found

@@ -83,7 +83,8 @@ def decompress(
         if out.suffix == ".npy":
             files.write(out, lambda temporary: np.save(temporary, found))
         else:
-            images.write(out, np.clip(found, 0, 1), levels=2)
+            levels = getattr(chosen.likelihood, "levels", 2)
+            images.write(out, np.clip(found, 0, levels - 1), levels)
         print(f"{out}: {len(found):,} reconstructions")
         return
     header = coding.read_header(file)

@@ -18,7 +18,7 @@ def read(
     path: Path,
     split: str,
     image_size: tuple[int, int] | None = None,
-    level: str = "character",
+    tokens: str = "character",
     vocabulary_size: int | None = None,
 ) -> Raw:
     """Examples of a split of the data at `path`.
@@ -27,7 +27,7 @@ def read(
         path: an `.npy`, `.npz`, `.csv` or `.txt` file, or a folder of images.
         split: "train", "test" or "all"; for an `.npz` file with arrays x_train, x_test, ..., one of those.
         image_size: (height, width) for a folder of images, else None.
-        level, vocabulary_size: of text, see `Tokenizer.adapt`.
+        tokens, vocabulary_size: of text, `level` and `vocabulary_size` of `Tokenizer.adapt`.
     """
     if not path.exists():
         raise InputError(f"There is no file or folder {str(path)!r}. Check the path.")
@@ -36,7 +36,7 @@ def read(
     if path.suffix == ".csv":
         return _part(_checked(Raw(_read_csv(path)), path), split, path)
     if path.suffix == ".txt":
-        return _part(_read_text(path, level, vocabulary_size), split, path)
+        return _part(_read_text(path, tokens, vocabulary_size), split, path)
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"Files of type {path.suffix!r} cannot be read: {str(path)!r}. Expected: {', '.join(SUFFIXES)}, or a "

@@ -28,7 +28,7 @@ def load(
     binarize: str | None = None,
     levels: bool = False,
     image_size: tuple[int, int] | None = None,
-    level: str = "character",
+    tokens: str = "character",
     vocabulary_size: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
@@ -53,7 +53,7 @@ def load(
             (drawn anew for every batch, see `Dataset.transform`). Binary data stays as it is.
         levels: whether pixels stay integers 0..255 (digits: 0..16), for a Categorical likelihood.
         image_size: (height, width) in pixels to which the images of a folder are stretched; needed when they differ.
-        level: whether the tokens of text are a `"character"` or a `"word"` each.
+        tokens: what the tokens of text are, each a `"character"` or a `"word"`.
         vocabulary_size: how many tokens to keep, the most frequent ones; None for all.
         data_dir: folder of TensorFlow Datasets; default: the environment variable TFDS_DATA_DIR, else
             ~/tensorflow_datasets. A set that is not there is downloaded.
@@ -80,7 +80,7 @@ def load(
             "Leave it out."
         )
     if is_path:
-        raw = files.read(path, split, image_size, level, vocabulary_size)
+        raw = files.read(path, split, image_size, tokens, vocabulary_size)
     elif name == "digits":
         raw = _digits(split)
     else:

@@ -54,6 +54,11 @@ def perplexity(
             "a Categorical likelihood."
         )
     x = inputs.check_x(model, x)
+    return of_bound(model, x, log_likelihood(model, x, method, samples, seed, **options).log_prob)
+
+
+def of_bound(model: Any, x: np.ndarray, log_prob: np.ndarray) -> Perplexity:
+    """The perplexity that an estimate of log p(x) of each example gives."""
     count = int(np.asarray(model.pack((x,)).mask).sum())
-    nats = -float(log_likelihood(model, x, method, samples, seed, **options).log_prob.sum()) / count
+    nats = -float(log_prob.sum()) / count
     return Perplexity(math.exp(nats), nats, count)

@@ -15,6 +15,7 @@ from keras_ae.evaluation.codes import active_units
 from keras_ae.evaluation.common import check_variational
 from keras_ae.evaluation.inference import inference_gap
 from keras_ae.evaluation.likelihood import log_likelihood
+from keras_ae.evaluation.perplexity import of_bound
 from keras_ae.evaluation.probes import KINDS, LABELS, probe_codes
 from keras_ae.evaluation.quality import sample_quality
 
@@ -147,7 +148,7 @@ def evaluate(
         report.effective_sample_size = float(found.effective_sample_size.mean())
         report.bits_per_dimension = report.bits(report.bound)
         if tokens:
-            report.perplexity = math.exp(-found.log_prob.sum() / np.asarray(model.pack((test,)).mask).sum())
+            report.perplexity = of_bound(model, test, found.log_prob).perplexity
         _describe_codes(report, model, test, seed, condition)
         if gap_examples:
             report.gap = _gap(model, test, gap_examples, seed, condition)

@@ -40,7 +40,7 @@ class Recipe:
         binarize: None, `"threshold"`, `"fixed"` or `"dynamic"`.
         levels: whether pixels stay whole numbers, for likelihoods of levels.
         image_size: (height, width) of a folder of images.
-        level, vocabulary_size: of text, see `keras_ae.data.Tokenizer.adapt`.
+        tokens, vocabulary_size: of text, see `keras_ae.data.load`.
         labels: how many labels of the training split a semi-supervised model is given, as many of each class; None
             for all.
         batch_size: examples per step.
@@ -70,7 +70,7 @@ class Recipe:
     binarize: str | None = None
     levels: bool = False
     image_size: Sequence[int] | None = None
-    level: str = "character"
+    tokens: str = "character"
     vocabulary_size: int | None = None
     labels: int | None = None
     batch_size: int = 128
@@ -117,7 +117,7 @@ class Recipe:
             binarize=self.binarize,
             levels=self.levels,
             image_size=size,
-            level=self.level,
+            tokens=self.tokens,
             vocabulary_size=self.vocabulary_size,
         )
         if self.labels is None or split != "train" or dataset.y is None:

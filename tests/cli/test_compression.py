@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import keras_ae
+from keras_ae.distributions.likelihoods import Categorical
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,16 @@ def test_with_loss(command, model, images, tmp_path):
     pixels = np.stack([Image.open(path) for path in sorted((tmp_path / "folder").iterdir())])
     np.testing.assert_allclose(pixels / 255, np.load(tmp_path / "back.npy")[..., 0], atol=0.003)
     assert "step must be a positive number" in command("compress", images, model, tmp_path / "x", "--step", 0, code=2)
+
+
+def test_pictures_of_levels_with_loss(command, tmp_path):
+    model = keras_ae.create("vae", (8, 8, 1), 2, likelihood=Categorical(17), seed=0)
+    model.save(tmp_path / "levels.keras")
+    command("compress", "digits", tmp_path / "levels.keras", tmp_path / "codes", "--step", 0.1)
+    command("decompress", tmp_path / "codes", tmp_path / "levels.keras", tmp_path / "folder")
+    command("decompress", tmp_path / "codes", tmp_path / "levels.keras", tmp_path / "back.npy")
+    pixels = np.stack([Image.open(path) for path in sorted((tmp_path / "folder").iterdir())])
+    np.testing.assert_allclose(pixels / 255 * 16, np.load(tmp_path / "back.npy")[..., 0], atol=0.04)
 
 
 @pytest.mark.parametrize(

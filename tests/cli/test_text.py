@@ -34,6 +34,8 @@ def test_from_a_file_of_words_to_new_ones(command, words):
     command("interpolate", "run", "paths.txt", "-n", 2, "--steps", 4)
     paths = [line.split("\t") for line in (words.parent / "paths.txt").read_text().splitlines()]
     assert [len(path) for path in paths] == [4, 4]
+    words.write_text("\n".join(["zoe", *WORDS]))
+    assert "has changed since run was trained" in command("evaluate", "run", code=2)
     command("sample", "run", "new.npz", "-n", 2)
     assert np.load(words.parent / "new.npz")["x"].shape == (2, 6)
 
@@ -41,7 +43,7 @@ def test_from_a_file_of_words_to_new_ones(command, words):
 def test_mistakes_with_text(command, words):
     assert "takes no text" in command("train", "vae", "--data", words, code=2)
     assert "one of the networks" in command("train", "sequence_vae", "--data", words, "--network", "conv", code=2)
-    assert "level" in command("train", "sequence_vae", "--data", words, "--level", "page", code=2)
+    assert "level" in command("train", "sequence_vae", "--data", words, "--tokens", "page", code=2)
     assert not (words.parent / "runs").exists()
     command("train", "ae", "--epochs", 1, "--no-pictures", "--out", "run")
     assert "was not trained on text" in command("reconstruct", "run", "new.txt", code=2)

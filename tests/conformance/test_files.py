@@ -18,6 +18,7 @@ from tests.conformance.table import (
     given,
     make,
     models,
+    rows,
     same,
     targets,
     weights,
@@ -68,7 +69,7 @@ def reload(model, tmp_path):
     return keras_ae.load_model(tmp_path / "model.keras")
 
 
-@models
+@rows
 def test_a_file_gives_the_same_model(row, digits, tmp_path):
     model = make(row, optimizer=keras_ae.optimizers.Adam(3e-3))
     train = digits[0][:64]

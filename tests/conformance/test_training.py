@@ -136,7 +136,7 @@ def test_a_weight_of_two_doubles_every_term(row, digits):
     assert once == pytest.approx(evaluate(quiet(row), x), rel=1e-5)
 
 
-@paths
+@rows
 def test_weights_reach_the_training_without_a_y(row, digits):
     x = digits[0][:16]
     model = make(row)
@@ -202,9 +202,9 @@ def test_many_steps_a_call_change_nothing(row, digits):
         np.testing.assert_allclose(values, many_history[name], rtol=1e-5)
 
 
-@pytest.mark.parametrize("row", ["contractive_ae", "iwae", "wae_gan"])
+@paths
 def test_xla(row, digits):
-    """A gradient of x in the loss, several samples, two optimizers; on JAX it compiles every model."""
+    """On JAX it compiles every model."""
     model = make_quiet(row, jit_compile=True)
     reference = make_quiet(row, jit_compile=False)
     losses = [fit(m, digits[0][:64], epochs=2, shuffle=False)["loss"] for m in (model, reference)]

@@ -94,7 +94,7 @@ def train(
         str,
         typer.Option(
             help="auto, bernoulli, normal, normal-learned, normal-per-value; with --levels categorical, "
-            "discretized_logistic, quantized_normal or beta_binomial."
+            "discretized_logistic, discretized_logistic_mixture, quantized_normal or beta_binomial."
         ),
     ] = "auto",
     binarize: Annotated[str | None, typer.Option(help="threshold, fixed or dynamic (anew each epoch).")] = None,

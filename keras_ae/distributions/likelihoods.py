@@ -6,6 +6,7 @@ All log-probabilities are in nats for each example, with every normalisation con
 parameters may have more axes in front than x (several samples of z).
 """
 
+import functools
 import math
 from typing import Any, Literal
 
@@ -178,6 +179,7 @@ def tokens(likelihood: Any) -> int | None:
 OF_LEVELS: dict[str, Any] = {  # whole numbers 0..levels - 1
     "categorical": Categorical,
     "discretized_logistic": DiscretizedLogistic,
+    "discretized_logistic_mixture": functools.partial(DiscretizedLogistic, components=5),
     "quantized_normal": QuantizedNormal,
     "beta_binomial": BetaBinomial,
 }

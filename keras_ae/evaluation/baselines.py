@@ -62,7 +62,10 @@ def _categorical(train: np.ndarray, test: np.ndarray, likelihood: Any) -> np.nda
 INDEPENDENT: dict[type, Any] = {
     likelihoods.Bernoulli: _bernoulli,
     likelihoods.Normal: _normal,
-    **dict.fromkeys(likelihoods.OF_LEVELS.values(), _categorical),
+    likelihoods.BetaBinomial: _categorical,
+    likelihoods.Categorical: _categorical,
+    likelihoods.DiscretizedLogistic: _categorical,
+    likelihoods.QuantizedNormal: _categorical,
 }
 
 

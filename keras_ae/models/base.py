@@ -24,8 +24,8 @@ class Autoencoder(training.Training):
         decoder: a `keras.Model` from a code, (batch, *latent), to features; without an output layer.
         latent_dim: dimensions of the code, or a tuple for a grid or a sequence of codes.
         likelihood: the observation model p(x|z): `"bernoulli"`, `"normal"`, `"categorical"`,
-            `"discretized_logistic"`, `"quantized_normal"`, `"beta_binomial"`, or an object of
-            `keras_ae.distributions.likelihoods`.
+            `"discretized_logistic"`, `"discretized_logistic_mixture"`, `"quantized_normal"`, `"beta_binomial"`, or an
+            object of `keras_ae.distributions.likelihoods`.
         output_layer: `"dense"`, a linear layer from the decoder's features to the likelihood's parameters; a layer of
             one's own; or `"given"`: the decoder already yields the parameters (no activation).
         code_activation: name or function applied to the code; None for none.

@@ -84,7 +84,8 @@ def features(
         model, layer, pooling: see `feature_extractor`.
         x: (n, *event).
         batch_size: examples at a time.
-        condition: of each example, for a conditional model: classes or vectors.
+        condition: of each example, for a conditional model: classes or vectors. A semi-supervised model takes the
+            most probable class where none is given.
 
     Raises:
         InputError: see `feature_extractor`; or x or condition does not fit the model.
@@ -98,6 +99,8 @@ def features(
     extractor = feature_extractor(model, layer, pooling)
     x = inputs.check_x(model, x, explained=not model.accepts_noise)
     batch_size = errors.whole_number("batch_size", batch_size)
+    if condition is None and model.infers_condition:
+        condition = model.over_batches("most_probable", x, batch_size)
     arrays = [array for array in (x, inputs.check_condition(model, condition, len(x))) if array is not None]
 
     def function(*tensors: Any) -> Any:

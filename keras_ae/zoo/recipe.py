@@ -36,7 +36,8 @@ class Recipe:
         hidden: units of the dense network's hidden layers; None for its default.
         network_options: further arguments of the network.
         likelihood: `"auto"` (by the data), `"bernoulli"`, `"normal"`, `"normal-learned"`, `"normal-per-value"`, or with
-            `levels` `"categorical"`, `"discretized_logistic"`, `"quantized_normal"` or `"beta_binomial"`.
+            `levels` `"categorical"`, `"discretized_logistic"`, `"discretized_logistic_mixture"` (of five),
+            `"quantized_normal"` or `"beta_binomial"`.
         binarize: None, `"threshold"`, `"fixed"` or `"dynamic"`.
         levels: whether pixels stay whole numbers, for likelihoods of levels.
         image_size: (height, width) of a folder of images.

@@ -9,13 +9,7 @@ import keras_ae
 from keras_ae.distributions import likelihoods
 from keras_ae.errors import InputError
 
-ALL = {
-    "discretized_logistic": likelihoods.DiscretizedLogistic,
-    "mixture": lambda levels: likelihoods.DiscretizedLogistic(levels, components=3),
-    "quantized_normal": likelihoods.QuantizedNormal,
-    "beta_binomial": likelihoods.BetaBinomial,
-    "categorical": likelihoods.Categorical,
-}
+ALL = likelihoods.OF_LEVELS
 
 
 def parameters(likelihood, spread, seed=0):

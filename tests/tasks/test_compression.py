@@ -17,7 +17,6 @@ from keras_ae.tasks.compression import compress, decompress
 LEVELS = 17
 LIKELIHOODS = {
     "bernoulli": likelihoods.Bernoulli,
-    "mixture": lambda levels: likelihoods.DiscretizedLogistic(levels, components=2),
     **likelihoods.OF_LEVELS,
 }
 

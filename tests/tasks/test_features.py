@@ -69,6 +69,13 @@ def test_a_conditional_model_keeps_its_second_input(digits):
     np.testing.assert_allclose(features(model, x, condition=classes), model.encode(x, condition=classes), atol=1e-6)
 
 
+def test_a_semi_supervised_model_infers_the_class(digits):
+    model, x = made("semi_supervised_vae", "dense", condition_dim=10), digits[1][:9]
+    expected = features(model, x, -1, condition=model.classify(x))
+    assert np.array_equal(features(model, x, -1), expected)
+    assert not np.array_equal(features(model, x, -1, condition=(model.classify(x) + 1) % 10), expected)
+
+
 def test_missing_values_and_levels_reach_the_layers_as_they_reach_the_encoder():
     model, x = made("denoising_ae"), np.ones((2, *SHAPE), "float32")
     x[0, 3, 3] = np.nan

@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-from keras import ops
+import numpy as np
+from keras import ops, tree
 
 SEED_DTYPE = {"tensorflow": "int64", "jax": "uint32"}
 
@@ -56,6 +57,20 @@ def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTens
 
         return lambda *tensors: stateless([variable.value for variable in model.variables], *tensors)
     return function
+
+
+def over_rows(function: Callable, arrays: Sequence[np.ndarray], batch_size: int) -> Any:
+    """A function of float32 tensors applied to the rows of arrays, a batch at a time; an array, or whatever structure
+    of arrays the function gives. What a batch gives is copied once, to its place, and let go."""
+    found: Any = None
+    for start in range(0, len(arrays[0]), batch_size):
+        rows = slice(start, start + batch_size)
+        part = tree.map_structure(np.asarray, function(*(ops.cast(array[rows], "float32") for array in arrays)))
+        if found is None:
+            found = tree.map_structure(lambda a: np.empty((len(arrays[0]), *a.shape[1:]), a.dtype), part)
+        for whole, values in zip(tree.flatten(found), tree.flatten(part), strict=True):
+            whole[rows] = values
+    return found
 
 
 def log_gamma(x: Any) -> Any:

@@ -1,9 +1,10 @@
-"""Batches are a function of (seed, epoch)."""
+"""Batches of training are a function of (seed, epoch), and those of use fit into the memory."""
 
 import keras
 import numpy as np
 import pytest
 
+import keras_ae
 from keras_ae.pipeline import Batches, _Gathered
 
 N = 23
@@ -102,3 +103,23 @@ def test_both_kinds_are_the_same():
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
     assert len(source) == int(source.for_keras().cardinality()) == len(_Gathered(source)) == 5
+
+
+def test_examples_go_through_the_networks_in_batches_that_fit():
+    small, wide, levels = (
+        keras_ae.create("vae", (8, 8, 1), 3, seed=0, network_options=options, likelihood=likelihood)
+        for options, likelihood in (
+            ({"hidden": (8,)}, "bernoulli"),
+            ({"hidden": (32_768,)}, "bernoulli"),
+            ({"hidden": (8,)}, keras_ae.distributions.likelihoods.Categorical(1024)),
+        )
+    )
+    assert small.rows_at_once() == 4096
+    assert wide.rows_at_once() == 1024
+    assert levels.rows_at_once() == 512
+    assert small.rows_at_once(7) == 7
+    with pytest.raises(keras_ae.InputError, match="batch_size"):
+        small.encode(np.zeros((3, 8, 8, 1)), batch_size=0)
+    x = np.random.default_rng(0).random((10, 8, 8, 1), "float32")
+    for whole, parts in zip(*(small.over_batches("posterior", x, size) for size in (10, 3)), strict=True):
+        np.testing.assert_allclose(whole, parts, atol=1e-6)

@@ -261,7 +261,7 @@ def bidirectional(
     generator = keras.random.SeedGenerator(seed)
     condition = inputs.check_condition(model, condition, n)
     codes = model.draw_codes(n, generator, condition)
-    x = model.observe(codes, generator, 1024, condition)
+    x = model.observe(codes, generator, condition=condition)
     arrays = [x] if condition is None else [x, condition]
     codes = ops.convert_to_numpy(codes)
 

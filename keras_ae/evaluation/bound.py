@@ -90,7 +90,7 @@ def elbo(
     distortion, rate = _terms(model, x, condition, samples, seed, max(rows // samples, 1))
     split: tuple = (None, None, None)
     if isinstance(model.prior_given(condition), StandardNormal):
-        q = model.over_batches("posterior", x, 1024, condition)
+        q = model.over_batches("posterior", x, condition=condition)
         split = _split(flattened(q), errors.whole_number("draws", draws), np.random.default_rng(seed))
     return Elbo(distortion, rate, *split)
 

@@ -65,7 +65,7 @@ def active_units(model: Variational, x: Any, condition: Any = None, threshold: f
     if len(x) < 2:
         raise errors.InputError(f"A variance over examples needs at least 2 of them. Received: {len(x)}.")
     condition = inputs.check_condition(model, condition, len(x))
-    q = model.over_batches("posterior", x, 1024, condition)
+    q = model.over_batches("posterior", x, condition=condition)
     p = model.prior_given(condition)
     mean, variance = _vectors(q)
     prior_mean, prior_variance = _vectors(p) if hasattr(p, "variance") else (0.0, 1.0)

@@ -142,7 +142,7 @@ def _start(model: Variational, x: np.ndarray, condition: Any, family: str, start
     below = np.zeros((len(x), dim * (dim - 1) // 2 if family == "full" else 0), "float32")
     if isinstance(start, str) and start == "prior":
         return np.concatenate([np.zeros((len(x), 2 * dim), "float32"), below], axis=1)
-    q = model.over_batches("posterior", x, 1024, condition) if isinstance(start, str) else start
+    q = model.over_batches("posterior", x, condition=condition) if isinstance(start, str) else start
     mean, variance = q.mean.reshape(len(x), -1), q.variance() if isinstance(q, FullNormal) else np.exp(q.log_var)
     if isinstance(q, FullNormal) and family == "full":
         variance = np.square(np.diagonal(q.scale_tril, axis1=1, axis2=2))

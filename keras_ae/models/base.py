@@ -1,5 +1,6 @@
 """The contract that every model of the zoo fulfils."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, b
 from keras_ae.layers import Head, Sampling
 from keras_ae.models import inputs, training
 from keras_ae.models.batch import Batch, as_vectors
+
+AT_ONCE, MOST_AT_ONCE = 2**25, 4096  # values of the largest layer, and examples, unless a batch size is given
 
 
 class Autoencoder(training.Training):
@@ -181,18 +184,30 @@ class Autoencoder(training.Training):
             return batch
         return batch._replace(condition=as_vectors(batch.condition, self.condition_dim))
 
-    def encode(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
+    def rows_at_once(self, batch_size: int | None = None) -> int:
+        """How many examples go through the networks together: `batch_size`, or as many as give their largest layer
+        `AT_ONCE` values, but not more than `MOST_AT_ONCE`."""
+        if batch_size is not None:
+            return errors.whole_number("batch_size", batch_size)
+        layers = [layer for network in (self.encoder, self.decoder) for layer in network.layers]
+        outputs = [getattr(layer, "output", None) for layer in layers]
+        shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs) if tensor is not None]
+        sizes = [math.prod(filter(None, shape)) for shape in shapes]
+        largest = max(math.prod(self.event_shape) * self.likelihood.parameters, *sizes)
+        return max(1, min(AT_ONCE // largest, MOST_AT_ONCE))
+
+    def encode(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """Codes of x, as arrays: (n, *event) -> (n, *latent)."""
         x = inputs.check_x(self, x, explained=not self.accepts_noise)
         return self.over_batches("code", x, batch_size, inputs.check_condition(self, condition, len(x), with_x=True))
 
-    def decode(self, codes: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
+    def decode(self, codes: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """The means E[x | code] of codes, as arrays: (n, *latent) -> (n, *event)."""
         codes = inputs.as_array(codes, "codes", self.latent_shape)
         inputs.check_finite(codes, "codes")
         return self.over_batches("decode_mean", codes, batch_size, inputs.check_condition(self, condition, len(codes)))
 
-    def reconstruct(self, x: Any, batch_size: int = 1024, condition: Any = None) -> np.ndarray:
+    def reconstruct(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """Reconstructions of x, as arrays: (n, *event) -> (n, *event)."""
         x = inputs.check_x(self, x, explained=not self.accepts_noise)
         return self.over_batches(
@@ -204,7 +219,7 @@ class Autoencoder(training.Training):
         n: int,
         seed: int | None = None,
         observation: str = "mean",
-        batch_size: int = 1024,
+        batch_size: int | None = None,
         condition: Any = None,
     ) -> np.ndarray:
         """`n` new examples: z ~ p(z), then the mean of p(x|z), or a draw of it.
@@ -232,7 +247,7 @@ class Autoencoder(training.Training):
             return self.over_batches("decode_mean", codes, batch_size, condition)
         return self.observe(codes, generator, batch_size, condition)
 
-    def observe(self, codes: Any, seed: Any, batch_size: int, condition: Any = None) -> np.ndarray:
+    def observe(self, codes: Any, seed: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """A draw of p(x|z) for each code."""
         params = self.over_batches("decode_params", codes, batch_size, condition)
         return ops.convert_to_numpy(self.likelihood.sample(ops.convert_to_tensor(params), seed))

@@ -82,7 +82,7 @@ class GaussianMixtureVAE(Variational):
         """Fits the mixture to codes of x, one draw of q(z|x) each, by expectation maximisation."""
         x = inputs.check_x(self, x)
         rng = np.random.default_rng(self.seed)
-        q = self.over_batches("posterior", x[rng.permutation(len(x))[:EXAMPLES]], 1024)
+        q = self.over_batches("posterior", x[rng.permutation(len(x))[:EXAMPLES]])
         z = np.asarray(q.rsample(rng.normal(size=q.mean.shape).astype("float32"))).reshape(len(q.mean), -1)
         if len(z) < self.clusters:
             raise errors.InputError(f"{self.clusters} clusters need as many examples at least. Received: {len(z)}.")
@@ -117,7 +117,7 @@ class GaussianMixtureVAE(Variational):
     def own_signatures(self) -> dict[str, Any]:
         return {"cluster_probabilities": lambda x: {"probabilities": self.responsibilities(x)}}
 
-    def cluster_probabilities(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+    def cluster_probabilities(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """p(c|z) at the mean of q(z|x), as arrays: (n, *event) -> (n, K)."""
         if not float(self.found):
             raise errors.InputError(
@@ -126,6 +126,6 @@ class GaussianMixtureVAE(Variational):
             )
         return self.over_batches("responsibilities", inputs.check_x(self, x, explained=False), batch_size)
 
-    def cluster(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+    def cluster(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The most probable cluster of each example: (n, *event) -> (n,)."""
         return self.cluster_probabilities(x, batch_size).argmax(axis=1)

@@ -42,8 +42,11 @@ def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable
 
 def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
     """Raises InputError where a value is infinite, or NaN unless allowed, and says where."""
-    if array.dtype.kind != "f" or np.isfinite(np.sum(array, dtype="float64")):
+    if array.dtype.kind != "f":
         return
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.vdot(array, array)):  # the fastest that no infinite value and no NaN survives
+            return
     bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
     if bad.any():
         first = tuple(map(int, np.argwhere(bad)[0]))

@@ -124,12 +124,12 @@ class SemiSupervisedVAE(Variational):
         known = batch.condition is not None
         return super().score(batch if known else batch._replace(condition=self.most_probable(batch.x)), seed, samples)
 
-    def predict_proba(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+    def predict_proba(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """q(y|x), the probability of every class, as arrays: (n, *event) -> (n, K)."""
         x = inputs.check_x(self, x, explained=False)
         return np.exp(self.over_batches("log_probabilities", x, batch_size))
 
-    def classify(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+    def classify(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The most probable class of each example: (n, *event) -> (n,)."""
         return self.predict_proba(x, batch_size).argmax(axis=1)
 

@@ -119,13 +119,14 @@ class Sequences(Autoencoder):
         """x with nothing after its first 0, if it holds tokens."""
         return x * ops.cumprod(ops.cast(x != 0, x.dtype), axis=1) if self.tokens else x
 
-    def observe(self, codes: Any, seed: Any, batch_size: int, condition: Any = None) -> np.ndarray:
+    def observe(self, codes: Any, seed: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """A draw of p(x|z) for each code, step by step."""
         kinds = [keras.KerasTensor((None, *shape), "float32") for shape in (self.latent_shape, self.event_shape)]
         explain = self.compiled_once("explain", self.explain, *kinds)
         codes, drawn = ops.convert_to_numpy(codes), []
-        for start in range(0, len(codes), batch_size):
-            code = ops.convert_to_tensor(codes[start : start + batch_size])
+        rows = self.rows_at_once(batch_size)
+        for start in range(0, len(codes), rows):
+            code = ops.convert_to_tensor(codes[start : start + rows])
             x = np.zeros((len(code), *self.event_shape), "float32")
             for t in range(self.event_shape[0]):
                 params = explain(code, ops.convert_to_tensor(x))

@@ -235,21 +235,16 @@ class Training(keras.Model):
         inputs.check_first_batch(self, x, name)
         return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}, None
 
-    def over_batches(self, method: str, x: Any, batch_size: int, condition: Any = None) -> Any:
+    def over_batches(self, method: str, x: Any, batch_size: int | None = None, condition: Any = None) -> Any:
         """A method of one tensor (and a condition) applied to arrays, compiled, in batches; an array, or whatever
         structure of arrays the method gives."""
-        errors.whole_number("batch_size", batch_size)
         key, function, arrays = method, getattr(self, method), [x]
         if condition is not None:
             key = f"{method} given the condition"
             function, arrays = lambda x, condition: getattr(self, method)(x, condition=condition), [x, condition]
         signature = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]
         compiled = self.compiled_once(key, function, *signature)
-        parts = [
-            compiled(*(ops.cast(array[start : start + batch_size], "float32") for array in arrays))
-            for start in range(0, len(x), batch_size)
-        ]
-        return tree.map_structure(lambda *values: np.concatenate([*map(ops.convert_to_numpy, values)]), *parts)
+        return backend.over_rows(compiled, arrays, self.rows_at_once(batch_size))
 
     def compiled_once(self, key: str, function: Callable, *signature: keras.KerasTensor) -> Callable:
         """`backend.compiled(self, function, *signature)`, kept under `key` for the next time."""

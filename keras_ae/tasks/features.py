@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import errors
+from keras_ae import backend, errors
 from keras_ae.models import Autoencoder, Variational, inputs
 
 POOLINGS = ("average", "max", "flat")
@@ -75,7 +75,7 @@ def features(
     x: Any,
     layer: str | int | None = None,
     pooling: str | None = None,
-    batch_size: int = 1024,
+    batch_size: int | None = None,
     condition: Any = None,
 ) -> np.ndarray:
     """The features of x, as arrays: (n, *event) -> (n, ...) in float32.
@@ -83,7 +83,7 @@ def features(
     Args:
         model, layer, pooling: see `feature_extractor`.
         x: (n, *event).
-        batch_size: examples at a time.
+        batch_size: examples at a time; None for `model.rows_at_once()`.
         condition: of each example, for a conditional model: classes or vectors. A semi-supervised model takes the
             most probable class where none is given.
 
@@ -98,7 +98,6 @@ def features(
     """
     extractor = feature_extractor(model, layer, pooling)
     x = inputs.check_x(model, x, explained=not model.accepts_noise)
-    batch_size = errors.whole_number("batch_size", batch_size)
     if condition is None and model.infers_condition:
         condition = model.over_batches("most_probable", x, batch_size)
     arrays = [array for array in (x, inputs.check_condition(model, condition, len(x))) if array is not None]
@@ -108,11 +107,7 @@ def features(
 
     signature = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in arrays]
     compiled = model.compiled_once(f"features {layer!r} {pooling}", function, *signature)
-    parts = [
-        ops.convert_to_numpy(compiled(*(ops.cast(array[i : i + batch_size], "float32") for array in arrays)))
-        for i in range(0, len(x), batch_size)
-    ]
-    return np.concatenate(parts)
+    return backend.over_rows(compiled, arrays, model.rows_at_once(batch_size))
 
 
 def _check(model: Any) -> None:

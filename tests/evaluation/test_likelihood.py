@@ -233,7 +233,7 @@ def test_a_proposal_replaces_the_posterior():
     """The exact posterior where the encoder's is bad; and the prior, which is the method of that name."""
     model, x, exact = linear_vae(2, widen=3.0, shift=1.0)
     good, _, _ = linear_vae(2)
-    q = good.over_batches("posterior", x, 1024)
+    q = good.over_batches("posterior", x)
     np.testing.assert_allclose(log_likelihood(model, x, samples=2, proposal=q).log_prob, exact, atol=1e-3)
     zeros = np.zeros((len(x), 2), "float32")
     model, x, _ = linear_vae(2, variance=20.0)

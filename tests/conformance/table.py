@@ -111,9 +111,14 @@ def make(row: str, seed: int = 0, **compiling: Any) -> keras_ae.models.Autoencod
     return model
 
 
+def make_eager(row: str, **compiling: Any) -> keras_ae.models.Autoencoder:
+    """The same without graphs, which take longer to make than to run a few steps. Recurrent networks need them."""
+    return make(row, **{"run_eagerly": not row.startswith("sequence"), **compiling})
+
+
 def make_quiet(row: str, **compiling: Any) -> keras_ae.models.Autoencoder:
     """The same with a posterior so narrow that its samples are its mean, to check numbers that noise would hide."""
-    model = make(row, **compiling)
+    model = make_eager(row, **compiling)
     quieten(model)
     return model
 

@@ -14,6 +14,7 @@ from tests.conformance.table import (
     batch_of,
     given,
     make,
+    make_eager,
     make_quiet,
     models,
     paths,
@@ -26,7 +27,7 @@ from tests.conformance.table import (
 
 @functools.cache
 def untrained(row):
-    """One model for all tests that only evaluate, so that it is traced once."""
+    """One model for all tests that only evaluate."""
     model = make_quiet(row)
     return model, [(variable, variable.numpy()) for variable in model.variables]
 
@@ -76,7 +77,7 @@ def test_short_training_beats_the_mean_of_each_pixel(row, digits):
 
 @rows
 def test_the_terms_add_up_to_the_loss(row, digits):
-    model = make(row)
+    model = make_eager(row)
     history = fit(model, digits[0][:50], validation=digits[1][:21], epochs=2)
     names = ("loss", *model.terms, *model.companions)
     assert set(history) == {*names, *(f"val_{name}" for name in names)}
@@ -110,7 +111,7 @@ def test_the_objective_gives_a_value_for_each_example(row, digits):
 
 @models
 def test_one_example_is_enough(row, digits):
-    model = make(row)
+    model = make_eager(row)
     x = digits[0][:1]
     before = weights(model)
     assert np.isfinite(fit(model, x, batch_size=32)["loss"]).all()
@@ -139,7 +140,7 @@ def test_a_weight_of_two_doubles_every_term(row, digits):
 @rows
 def test_weights_reach_the_training_without_a_y(row, digits):
     x = digits[0][:16]
-    model = make(row)
+    model = make_eager(row)
     before = [weight.numpy() for weight in model.trainable_weights]
     fit(model, x, sample_weight=np.zeros(16))
     assert same(before, [weight.numpy() for weight in model.trainable_weights])
@@ -205,8 +206,8 @@ def test_many_steps_a_call_change_nothing(row, digits):
 @paths
 def test_xla(row, digits):
     """On JAX it compiles every model."""
-    model = make_quiet(row, jit_compile=True)
-    reference = make_quiet(row, jit_compile=False)
+    model = make_quiet(row, jit_compile=True, run_eagerly=False)
+    reference = make_quiet(row, jit_compile=False, run_eagerly=False)
     losses = [fit(m, digits[0][:64], epochs=2, shuffle=False)["loss"] for m in (model, reference)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
     assert model.jit_compile and not reference.jit_compile

@@ -30,7 +30,7 @@ FROM_VAE: dict[str, Any] = {"pretrained": "vae_binarized_mnist"}
 CONV: dict[str, Any] = {
     "latent_dim": 32,
     "network": "conv",
-    "network_options": {"filters": [32, 64], "units": 256, "input_dropout": 0.2},
+    "network_options": {"filters": [32, 64], "units": 256},
     "batch_size": 100,
     "learning_rate": 1e-3,
     "schedule": "cosine",
@@ -59,7 +59,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "recipe": {"model": "iwae", "epochs": 200, "options": {"samples": 50}, **STATIC, **STANDARD},
         "published": f"-87.10 ({BURDA}), -86.82 ({PYTHAE})",
     },
-    "conv-static": {"recipe": {"model": "vae", "epochs": 50, **STATIC, **CONV}, "published": ""},
+    "conv-static": {"recipe": {"model": "vae", "epochs": 100, **STATIC, **CONV}, "published": ""},
     "vae-dynamic": {
         "recipe": {"model": "vae", "epochs": 300, **DYNAMIC, **STANDARD, **FROM_VAE},
         "published": f"-86.76 ({BURDA})",

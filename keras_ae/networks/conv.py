@@ -16,7 +16,6 @@ def conv(
     filters: Sequence[int] = (32, 64),
     units: int = 256,
     activation: Any = "relu",
-    input_dropout: float = 0.0,
     condition_dim: int | None = None,
     seed: int | None = None,
 ) -> tuple[keras.Model, keras.Model]:
@@ -28,7 +27,6 @@ def conv(
         filters: channels of each convolution; each halves height and width.
         units: units of the dense layer.
         activation: of every layer.
-        input_dropout: see `dense`.
         condition_dim: size of the condition of a conditional model, given to both networks as their second input.
         seed: integer; the same seed gives the same initial weights.
 
@@ -50,8 +48,7 @@ def conv(
 
     x = keras.Input((height, width, channels), name="x")
     condition = common.conditions(condition_dim)
-    values = keras.layers.Dropout(input_dropout, seed=seed)(x) if input_dropout else x
-    features = common.with_plane(values, condition, initializers)
+    features = common.with_plane(x, condition, initializers)
     for count in filters:
         features = keras.layers.Conv2D(count, 3, strides=2, padding="same", **options())(features)
     features = keras.layers.Dense(units, **options())(keras.layers.Flatten()(features))

@@ -81,15 +81,3 @@ def test_the_encoder_misses_inputs_in_training_only():
     np.testing.assert_allclose(encoder(x, training=False), x @ kernel + bias, rtol=1e-5, atol=1e-5)
     noisy = np.asarray(encoder(x, training=True)) - bias
     np.testing.assert_allclose(noisy.var(axis=0), np.square(kernel).sum(axis=0), rtol=0.1)  # of 0 or 2
-
-
-def test_the_convolutional_encoder_misses_the_same_share():
-    encoder, _ = networks.conv((8, 8, 1), 2, filters=(3,), units=5, activation=None, input_dropout=0.25, seed=0)
-    plain, _ = networks.conv((8, 8, 1), 2, filters=(3,), units=5, activation=None, seed=0)
-    x = np.ones((4000, 8, 8, 1), "float32")
-    np.testing.assert_array_equal(encoder(x, training=False), plain(x))
-    (missing,) = (layer for layer in encoder.layers if isinstance(layer, keras.layers.Dropout))
-    assert (np.asarray(missing(x, training=True)) == 0).mean() == pytest.approx(0.25, abs=0.01)
-    noisy = np.asarray(encoder(x, training=True))
-    np.testing.assert_allclose(noisy.mean(axis=0), plain(x)[0], atol=5 * noisy.std() / 4000**0.5)
-    assert noisy.std(axis=0).min() > 0

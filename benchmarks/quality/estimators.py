@@ -1,6 +1,6 @@
 """Do the estimators of log p(x) agree on a trained model? And where does its bound lose?
 
-    python benchmarks/quality/estimators.py runs/quality/vae-static-0-300
+    python benchmarks/quality/estimators.py [PRESET]
 
 On the first test images: the ELBO, the importance-weighted bound from the encoder's and from optimised posteriors,
 annealed importance sampling, the naive estimate from the prior; and the error of annealing on as many simulated images.
@@ -12,29 +12,27 @@ import argparse
 import csv
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import page
 
+import keras_ae
 from keras_ae import evaluation
-from keras_ae.training import RunFolder
-from keras_ae.zoo.recipe import Recipe
+from keras_ae.zoo import presets
 
 
 def main() -> int:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="run folder of a variational model")
+    parser.add_argument("preset", nargs="?", default="vae_binarized_mnist", help="a variational one (%(default)s)")
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--samples", type=int, default=5000, help="importance samples")
     parser.add_argument("--chains", type=int, default=16)
     parser.add_argument("--temperatures", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=500, help="of the optimised posteriors")
     arguments = parser.parse_args()
-    folder = RunFolder(arguments.run)
-    model = folder.load_model()
-    x = Recipe(**folder.config["recipe"]).evaluation_data("test")[: arguments.examples]
+    model = keras_ae.from_preset(arguments.preset)
+    x = presets.preset(arguments.preset).recipe.evaluation_data("test")[: arguments.examples]
 
     rows, begin = [], time.perf_counter()
 

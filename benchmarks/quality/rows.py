@@ -59,7 +59,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "recipe": {"model": "iwae", "epochs": 200, "options": {"samples": 50}, **STATIC, **STANDARD},
         "published": f"-87.10 ({BURDA}), -86.82 ({PYTHAE})",
     },
-    "conv-static": {"recipe": {"model": "vae", "epochs": 100, **STATIC, **CONV}, "published": ""},
+    "conv-static": {"recipe": {"model": "vae", "epochs": 40, **STATIC, **CONV}, "published": ""},
     "vae-dynamic": {
         "recipe": {"model": "vae", "epochs": 300, **DYNAMIC, **STANDARD, **FROM_VAE},
         "published": f"-86.76 ({BURDA})",

@@ -22,8 +22,9 @@ TEXT = """# Speed
 All have the same networks, parameters, batches and arithmetic (float32), and the threads that they take by default on
 the {cores} cores of the machine. `mlp` is 784-512-256-16 and its mirror; `conv` has 32 and 64 channels with stride 2
 and a dense layer of 256; `dcgan` is DCGAN's, for 64x64x3 images of noise; the other images are MNIST, black or white.
-Each run is a process of its own; the contestants take turns. Rounds: {rounds}; medians over them, of the ratio to
-`torch` with its range. Other work on the same machine moves the speed by a factor of two, and the ratios less.
+Each run is a process of its own; the contestants take turns. Medians over the rounds, of the ratio to
+`torch` with its range. In use, keras_ae takes the batches of its default (`model.rows_at_once()`). Other work on the
+same machine moves the speed by a factor of two, and the ratios less.
 
 On a CPU, TensorFlow is the backend for convolutional networks, whose kernels in XLA are several times slower.
 
@@ -66,7 +67,6 @@ def write(rows: list[dict[str, Any]], results: Path) -> None:
         TEXT.format(
             contestants="\n".join(f"- **{name}**: {of.note};" for name, of in CONTESTANTS.items())[:-1] + ".",
             cores=rows[0]["cores"],
-            rounds=max(int(row["round"]) for row in rows),
             tables="\n".join(table(rows, case) for case in cases(rows))
             + "".join(growth(rows, name) for name in GROWTH if any(row["case"].startswith(name) for row in rows)),
         )
@@ -88,10 +88,10 @@ def table(rows: list[dict[str, Any]], case: str) -> str:
         for title, (name, form) in COLUMNS.items()
         if any(row[name] not in ("", "nan") for row in of_case)
     }
-    first = of_case[0]
+    first, rounds = of_case[0], len({row["round"] for row in of_case})
     lines = [
         f"## {case}\n",
-        f"{int(first['rows']):,} images, batches of {first['batch_size']}, {first['date']}.\n",
+        f"{int(first['rows']):,} images, batches of {first['batch_size']}, {first['date']}, rounds: {rounds}.\n",
         f"| | / {REFERENCE} | " + " | ".join(columns) + " |",
         "|---|--:|" + "--:|" * len(columns),
     ]

@@ -1,5 +1,5 @@
-# `make` lists the targets. The first that needs it installs the project into .venv: with uv, in a sixth of pip's time,
-# or with pip where uv does not come or does not manage (it does not read pip's configuration).
+# `make` lists the targets. The first that needs it installs the project into .venv: with uv, which is
+# much faster, or with pip where uv does not come or does not manage (it does not read pip's configuration).
 
 PYTHON ?= python3
 DATA ?= digits

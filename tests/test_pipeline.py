@@ -10,6 +10,10 @@ from keras_ae.pipeline import Batches, _Gathered
 N = 23
 
 
+class Unknown(keras.Model):
+    """A network of one's own that says nothing of its layers."""
+
+
 def noisy(x, seed):
     return x + keras.random.uniform(keras.ops.shape(x), dtype="float32", seed=seed) / 2
 
@@ -118,6 +122,8 @@ def test_examples_go_through_the_networks_in_batches_that_fit():
     assert wide.rows_at_once() == 1024
     assert levels.rows_at_once() == 512
     assert small.rows_at_once(7) == 7
+    wide.encoder = wide.decoder = Unknown()
+    assert wide.rows_at_once() == 4096
     with pytest.raises(keras_ae.InputError, match="batch_size"):
         small.encode(np.zeros((3, 8, 8, 1)), batch_size=0)
     x = np.random.default_rng(0).random((10, 8, 8, 1), "float32")

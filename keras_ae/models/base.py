@@ -193,7 +193,7 @@ class Autoencoder(training.Training):
         outputs = [getattr(layer, "output", None) for layer in layers]
         shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs) if tensor is not None]
         sizes = [math.prod(filter(None, shape)) for shape in shapes]
-        largest = max(math.prod(self.event_shape) * self.likelihood.parameters, *sizes)
+        largest = max([math.prod(self.event_shape) * self.likelihood.parameters, *sizes])
         return max(1, min(AT_ONCE // largest, MOST_AT_ONCE))
 
     def encode(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:

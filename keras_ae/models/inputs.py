@@ -45,7 +45,7 @@ def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.vdot(array, array)):  # the fastest that no infinite value and no NaN survives
+        if np.isfinite(np.vdot(array, array)):  # the fastest sum that is finite only where every value is
             return
     bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
     if bad.any():

@@ -64,8 +64,8 @@ def test_the_linear_model_scores_by_squared_error():
     found = made("linear_ae", hidden=None).fit(X)
     standard = (X - X.mean(axis=0)) / X.std(axis=0)
     back = (found.inverse_transform(found.transform(X)) - X.mean(axis=0)) / X.std(axis=0)
-    expected = -np.square(back - standard).sum(axis=1) - np.log(X.std(axis=0)).sum()
-    np.testing.assert_allclose(found.score_samples(X), expected, rtol=1e-4, atol=1e-5)
+    score = found.score_samples(X) + np.log(X.std(axis=0)).sum()  # apart, since both may nearly cancel
+    np.testing.assert_allclose(score, -np.square(back - standard).sum(axis=1), rtol=1e-4)
 
 
 def test_the_seed_decides_and_a_pickle_keeps(fitted):

@@ -11,7 +11,7 @@ import keras_ae
 from keras_ae import networks
 from keras_ae.distributions.likelihoods import Categorical
 from keras_ae.errors import InputError, TrainingDivergedError
-from keras_ae.models import AE, VAE
+from keras_ae.models import AE, VAE, inputs
 from tests.conformance.table import same, weights
 
 N = 12
@@ -277,3 +277,10 @@ def test_files(tmp_path):
 def test_networks_of_known_models_take_one_dimension_or_more():
     pair = networks.dense((5,), 1, hidden=(3,))
     assert VAE(*pair, 1, posterior="full").lower_head is None
+
+
+def test_large_values_are_finite():
+    """Also where their squares are not."""
+    inputs.check_finite(np.full((2, 3), 1e30, "float32"), "x")
+    with pytest.raises(InputError, match=r"x has 1 values that are infinite.*\(1, 2\)"):
+        inputs.check_finite(np.array([[1e30, 0, 0], [0, 0, -np.inf]], "float32"), "x")

@@ -58,6 +58,6 @@ define venv
 endef
 
 define install
-@{ $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --python $(BIN)/python --quiet -e $(1); } || \
+@{ $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --quiet -e $(1); } || \
     $(BIN)/python -m pip install --quiet -e $(1)
 endef

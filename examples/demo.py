@@ -1,6 +1,6 @@
 """The whole job on real data: train, judge, picture, export, and serve with TensorFlow alone.
 
-python examples/demo.py                 # scikit-learn's digits, under 90 seconds
+python examples/demo.py                 # scikit-learn's digits, about a minute
 python examples/demo.py --data mnist    # MNIST, some minutes
 """
 
@@ -25,13 +25,24 @@ def free_folder(name: str) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
-def run(*command: str) -> None:
-    """Shows a command, runs it, and stops the demonstration where it fails."""
-    shown = [
-        "keras-ae" if part.endswith("keras-ae") else "python" if part == sys.executable else part for part in command
-    ]
-    print(f"\n$ {shlex.join(shown)}", flush=True)
-    result = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"})
+def keras_ae(*arguments: str) -> None:
+    """Shows a command and runs it, in this process: TensorFlow takes seconds to start. Ends where it fails."""
+    from keras_ae.cli import main as command_line
+
+    sys.argv = ["keras-ae", *arguments]
+    print(f"\n$ {shlex.join(sys.argv)}", flush=True)
+    try:
+        command_line()
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def serve(*arguments: str) -> None:
+    """Shows and runs the example that has TensorFlow alone, in a process of its own."""
+    script = os.path.relpath(Path(__file__).with_name("serve_with_tensorflow.py"))
+    print(f"\n$ {shlex.join(['python', script, *arguments])}", flush=True)
+    result = subprocess.run([sys.executable, script, *arguments])
     if result.returncode:
         sys.exit(result.returncode)
 
@@ -43,17 +54,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help=EPOCHS_HELP)
     arguments = parser.parse_args()
     start = time.monotonic()
-    keras_ae = str(Path(sys.executable).with_name("keras-ae"))
+    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
     folder = free_folder(f"demo-{arguments.data}")
     settings = SETTINGS.get(arguments.data, SETTINGS["mnist"]).split()
     epochs = ["--epochs", str(arguments.epochs)] if arguments.epochs else []
 
-    run(keras_ae, "train", "vae", "--data", arguments.data, *settings, *epochs, "--out", str(folder))
-    run(keras_ae, "evaluate", str(folder))
-    run(keras_ae, "reconstruct", str(folder), str(folder / "reconstructions.npz"), "-n", "500")
-    run(keras_ae, "export", str(folder), str(folder / "exported"))
-    serve = os.path.relpath(Path(__file__).with_name("serve_with_tensorflow.py"))
-    run(sys.executable, serve, str(folder / "exported" / "1"), str(folder / "reconstructions.npz"))
+    keras_ae("train", "vae", "--data", arguments.data, *settings, *epochs, "--out", str(folder))
+    keras_ae("evaluate", str(folder))
+    keras_ae("reconstruct", str(folder), str(folder / "reconstructions.npz"), "-n", "500")
+    keras_ae("export", str(folder), str(folder / "exported"))
+    serve(str(folder / "exported" / "1"), str(folder / "reconstructions.npz"))
 
     print(f"\nDone in {time.monotonic() - start:.0f} s. What there is now:")
     print(f"  {folder}/pictures/      reconstructions, samples, codes, learning curves")

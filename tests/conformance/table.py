@@ -37,6 +37,7 @@ class Row:
 CONDITIONS = 3
 MANY_STEPS = 32  # a call of the compiled step, as users have by default
 RECURRENT: dict[str, Any] = {"network_options": {"units": 48}}  # rows of pixels as steps
+ATTENTION: dict[str, Any] = {"network": "transformer", "network_options": {"units": 32, "blocks": 1}}
 SMALL: dict[str, Any] = {"network_options": {"hidden": (32,)}}
 STATISTIC = {"test_the_loss_does_not_depend_on_the_batch_size": "its penalty is a statistic of the batch"}
 NOISY = {
@@ -63,7 +64,7 @@ TABLE: dict[str, Row] = {
     "kl_sparse_ae": Row({**SMALL, "penalty": 0.1}, STATISTIC),
     "linear_ae": Row(),
     "semi_supervised_vae": Row({**SMALL, "condition_dim": CONDITIONS}),
-    "sequence_ae": Row({**RECURRENT, "word_dropout": 0.2}, TEACHER),
+    "sequence_ae": Row({**ATTENTION, "word_dropout": 0.2}, TEACHER),
     "sequence_vae": Row(
         {**RECURRENT, "word_dropout": 0.2, "beta": lambda: schedules.Linear(0.5, 1.0, steps=3)}, TEACHER
     ),
@@ -113,7 +114,7 @@ def make(row: str, seed: int = 0, **compiling: Any) -> keras_ae.models.Autoencod
 
 def make_eager(row: str, **compiling: Any) -> keras_ae.models.Autoencoder:
     """The same without graphs, which take longer to make than to run a few steps. Recurrent networks need them."""
-    return make(row, **{"run_eagerly": not row.startswith("sequence"), **compiling})
+    return make(row, **{"run_eagerly": row != "sequence_vae", **compiling})
 
 
 def make_quiet(row: str, **compiling: Any) -> keras_ae.models.Autoencoder:

@@ -91,8 +91,8 @@ def test_the_terms_add_up_to_the_loss(row, digits):
 @rows
 def test_the_loss_does_not_depend_on_the_batch_size(row, digits):
     """Nor on an odd last batch, whose examples are made to differ from the others."""
-    x = np.concatenate([digits[1][:31], np.ones((2, 8, 8, 1), "float32")])
-    losses = [evaluate(quiet(row), x, batch_size=size) for size in (1, 2, 32, 33, 100)]
+    x = np.concatenate([digits[1][:11], np.ones((2, 8, 8, 1), "float32")])
+    losses = [evaluate(quiet(row), x, batch_size=size) for size in (1, 2, 12, 13, 100)]
     for name in ("loss", *quiet(row).terms):
         np.testing.assert_allclose([loss[name] for loss in losses], losses[-1][name], rtol=1e-5)
 
@@ -187,7 +187,7 @@ def test_the_seed_fixes_the_weights(row):
     pairs = zip(
         first.encoder.weights + first.decoder.weights, other.encoder.weights + other.decoder.weights, strict=True
     )
-    assert not any(np.array_equal(a, b) for a, b in pairs if np.any(a))
+    assert not any(np.array_equal(a, b) for a, b in pairs if np.ptp(a) > 0)  # biases and scales begin as constants
 
 
 @paths

@@ -8,7 +8,7 @@ import pytest
 
 from keras_ae.models import files
 from keras_ae.zoo import presets
-from keras_ae.zoo.presets import folder, training
+from keras_ae.zoo.presets import card, folder, training
 from tests.helpers import run
 
 SAVED = sorted(path.parent.name for path in files.REPOSITORY.glob(f"*/{folder.INDEX}"))
@@ -43,6 +43,8 @@ def test_every_preset_is_complete():
         sizes[name] = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
         metrics = json.loads((place / "metrics.json").read_text())
         assert presets.preset(name).expected == pytest.approx(training.figures(metrics)), name
+        readme = (place / "README.md").read_text()
+        assert card.index(metrics) in readme and card.table(metrics) in readme, name
     assert max(sizes.values()) <= 10e6 and sum(sizes.values()) <= 80e6
 
 

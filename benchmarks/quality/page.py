@@ -42,11 +42,15 @@ def line(row: str, runs: list[dict[str, str]]) -> str:
         return f"{statistics.mean(values):.{digits}f}{deviation}"
 
     epochs = ", ".join(f"{run['best_epoch']}/{run['epochs']}" for run in runs)
-    start = ROWS[row]["recipe"].get("pretrained")
-    epochs += f", from {Path(start).name}" if start else ""
-    minutes = statistics.mean(float(run["training_seconds"]) for run in runs) / 60
+    epochs += f", after {ROWS[row]['after']}" if "after" in ROWS[row] else ""
     cells = [row, spread("log_prob", 2), runs[0]["samples"], spread("elbo", 2), spread("active_units", 0), epochs]
-    return "| " + " | ".join(map(str, [*cells, f"{minutes:.0f}", len(runs), ROWS[row]["published"]])) + " |"
+    return "| " + " | ".join(map(str, [*cells, f"{minutes(row):.0f}", len(runs), ROWS[row]["published"]])) + " |"
+
+
+def minutes(row: str) -> float:
+    """Of a training, with those of the row that it goes on from."""
+    before = minutes(ROWS[row]["after"]) if "after" in ROWS[row] else 0
+    return before + statistics.mean(float(run["training_seconds"]) for run in read(RESULTS) if run["row"] == row) / 60
 
 
 def estimators() -> list[str]:

@@ -1,6 +1,7 @@
 """What is trained: one row of the table each, as arguments of `keras_ae.zoo.recipe.Recipe`.
 
-`published` is what papers report for such a model on such data, log p(x) in nats with their estimator.
+`published` is what papers report for such a model on such data, log p(x) in nats with their estimator; `after` names
+the row whose model this one goes on from.
 """
 
 from typing import Any
@@ -53,6 +54,7 @@ ROWS: dict[str, dict[str, Any]] = {
             **FROM_VAE,
             "learning_rate": 1e-3,
         },
+        "after": "vae-static",
         "published": "",
     },
     "iwae50-static": {
@@ -62,9 +64,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "conv-static": {"recipe": {"model": "vae", "epochs": 40, **STATIC, **CONV}, "published": ""},
     "vae-dynamic": {
         "recipe": {"model": "vae", "epochs": 300, **DYNAMIC, **STANDARD, **FROM_VAE},
+        "after": "vae-static",
         "published": f"-86.76 ({BURDA})",
     },
-    # Goes on where vae-dynamic ended. New binary pixels in every epoch are noise enough: no dropout.
+    # New binary pixels in every epoch are noise enough: no dropout.
     "vae-dynamic-long": {
         "recipe": {
             "model": "vae",
@@ -75,6 +78,7 @@ ROWS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
             "pretrained": "runs/quality/vae-dynamic-0-300",
         },
+        "after": "vae-dynamic",
         "published": f"-86.76 ({BURDA})",
     },
 }

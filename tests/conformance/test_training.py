@@ -12,6 +12,7 @@ from tests.conformance.table import (
     LATENT,
     MANY_STEPS,
     batch_of,
+    few,
     given,
     make,
     make_eager,
@@ -151,7 +152,7 @@ def test_weights_reach_the_training_without_a_y(row, digits):
 @paths
 def test_metrics_compare_the_reconstruction_with_the_target(row, digits):
     x, clean = digits[1][:20], digits[1][20:40]
-    model = make(row, metrics=["mse"])
+    model = make_eager(row, metrics=["mse"])
     train = digits[0][:40]
     history = model.fit(train, targets(model, train), validation_data=(x, targets(model, x, clean)), verbose=0).history
     expected = np.square(model.reconstruct(x, **given(model, x)) - clean).mean()
@@ -203,7 +204,7 @@ def test_many_steps_a_call_change_nothing(row, digits):
         np.testing.assert_allclose(values, many_history[name], rtol=1e-5)
 
 
-@paths
+@few
 def test_xla(row, digits):
     """On JAX it compiles every model."""
     model = make_quiet(row, jit_compile=True, run_eagerly=False)
@@ -223,7 +224,7 @@ def half_precision():
 
 @models
 def test_mixed_precision(row, digits, half_precision):
-    model = make(row)
+    model = make_eager(row)
     assert model.decoder.layers[-1].compute_dtype == "bfloat16"
     batch = batch_of(model, digits[0][:2])
     assert model.features(batch.x, condition=batch.condition).dtype == "bfloat16"

@@ -95,6 +95,17 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
     return (x,) if y is None else (x, y)
 
 
+def check_class_weight(y: Any) -> None:
+    """Keras looks up the weight of each example's class in y: it must hold classes."""
+    classes = None if y is None or isinstance(y, dict) else np.asarray(y)
+    if classes is None or classes.dtype.kind not in "iub" or classes.ndim > 2:
+        received = f"y={y}" if y is None else "y is a dict" if classes is None else f"{classes.dtype} {classes.shape}"
+        raise errors.InputError(
+            f"class_weight needs the class of each example as y: integers of shape (n,). Received: {received}. "
+            "sample_weight weighs examples of any data."
+        )
+
+
 def check_first_batch(model: Any, data: Any, name: str) -> None:
     """Checks what can be checked of a data set without consuming it: its first batch."""
     if hasattr(data, "element_spec"):

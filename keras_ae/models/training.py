@@ -158,12 +158,15 @@ class Training(keras.Model):
             x: an array (n, *event), `Batches`, or anything else that Keras takes (`tf.data.Dataset`, `PyDataset`, ...).
             y: None; a target of x's shape; class labels, which are ignored by models that have no use for them; or a
                 dict with some of the keys target, condition and label.
+            class_weight: class -> weight of its examples; y holds the classes.
             sample_weight: (n,) weight of each example's terms; the mean is still over the number of examples.
 
         Raises:
             InputError: an array does not fit the model or its likelihood; nothing has been trained then.
             TrainingDivergedError: a term became infinite or not a number.
         """
+        if class_weight is not None and inputs.is_arrays(x):
+            inputs.check_class_weight(y)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = _split(x, y, sample_weight, validation_split)
         data, batches = self._prepare(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, "x")

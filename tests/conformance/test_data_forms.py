@@ -151,6 +151,19 @@ def test_validation_split_is_the_last_part(row, digits):
     assert split[1]["val_loss"] == pytest.approx(by_hand[1]["val_loss"], rel=1e-5)
 
 
+@pytest.mark.parametrize("row", THOROUGH)
+def test_class_weight_is_the_weight_of_the_examples_of_a_class(row, digits):
+    x = digits[0][:40]
+    y = LABELS % 3
+    by_class = trained(row, x=x, y=y, class_weight={0: 0.5, 1: 2.0, 2: 1.0}, batch_size=SIZE)
+    by_hand = trained(row, x=x, y=y, sample_weight=np.array([0.5, 2.0, 1.0])[y], batch_size=SIZE)
+    assert same(by_class[0], by_hand[0], atol=1e-6)
+    assert by_class[1]["loss"] == pytest.approx(by_hand[1]["loss"], rel=1e-5)
+    for without in (None, x, {"condition": y}):
+        with pytest.raises(InputError, match="class_weight needs the class of each example"):
+            start(row).fit(x, without, class_weight={0: 0.5, 1: 2.0, 2: 1.0}, verbose=0)
+
+
 @paths
 def test_evaluate(row, digits):
     x = digits[1][:40]

@@ -1,5 +1,6 @@
 # `make` lists the targets. The first that needs it installs the project into .venv: with uv, which is
-# much faster, or with pip where uv does not come or does not manage (it does not read pip's configuration).
+# much faster, or with pip where uv does not come or does not manage (it does not read pip's configuration). Modules
+# are compiled as pip does: with PYTHONDONTWRITEBYTECODE set, each process would else compile TensorFlow anew.
 
 PYTHON ?= python3
 DATA ?= digits

@@ -25,14 +25,14 @@ def free_folder(name: str) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
-def keras_ae(*arguments: str) -> None:
+def command(*arguments: str) -> None:
     """Shows a command and runs it, in this process: TensorFlow takes seconds to start. Ends where it fails."""
-    from keras_ae.cli import main as command_line
+    from keras_ae.cli import main as keras_ae
 
     sys.argv = ["keras-ae", *arguments]
     print(f"\n$ {shlex.join(sys.argv)}", flush=True)
     try:
-        command_line()
+        keras_ae()
     except SystemExit as end:
         if end.code:
             raise
@@ -59,10 +59,10 @@ def main() -> None:
     settings = SETTINGS.get(arguments.data, SETTINGS["mnist"]).split()
     epochs = ["--epochs", str(arguments.epochs)] if arguments.epochs else []
 
-    keras_ae("train", "vae", "--data", arguments.data, *settings, *epochs, "--out", str(folder))
-    keras_ae("evaluate", str(folder))
-    keras_ae("reconstruct", str(folder), str(folder / "reconstructions.npz"), "-n", "500")
-    keras_ae("export", str(folder), str(folder / "exported"))
+    command("train", "vae", "--data", arguments.data, *settings, *epochs, "--out", str(folder))
+    command("evaluate", str(folder))
+    command("reconstruct", str(folder), str(folder / "reconstructions.npz"), "-n", "500")
+    command("export", str(folder), str(folder / "exported"))
     serve(str(folder / "exported" / "1"), str(folder / "reconstructions.npz"))
 
     print(f"\nDone in {time.monotonic() - start:.0f} s. What there is now:")

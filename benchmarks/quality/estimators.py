@@ -25,7 +25,7 @@ from keras_ae.zoo import presets
 
 
 def estimates(model: keras_ae.Variational, x: np.ndarray, options: argparse.Namespace) -> dict[str, Callable]:
-    """Name of each estimate -> what gives its values, the standard error of their mean, and its effective samples."""
+    """Name of each estimate -> its values, standard error of their mean and effective samples; None: not known."""
     posteriors = functools.cache(lambda: evaluation.optimise_posterior(model, x, steps=options.steps))
 
     def monte_carlo(*arguments: Any, **keywords: Any) -> tuple[np.ndarray, float, float]:
@@ -39,9 +39,9 @@ def estimates(model: keras_ae.Variational, x: np.ndarray, options: argparse.Name
 
     k = options.samples
     return {
-        "ELBO": lambda: (evaluation.elbo(model, x, samples=1000).elbo, 0.0, None),
+        "ELBO": lambda: (evaluation.elbo(model, x, samples=1000).elbo, None, None),
         f"importance, K={k}": lambda: monte_carlo(samples=k),
-        f"ELBO of optimised posteriors, {options.steps} steps": lambda: (posteriors().elbo, 0.0, None),
+        f"ELBO of optimised posteriors, {options.steps} steps": lambda: (posteriors().elbo, None, None),
         f"importance from optimised posteriors, K={k}": lambda: monte_carlo(
             samples=k, proposal=posteriors().distribution
         ),
@@ -49,7 +49,7 @@ def estimates(model: keras_ae.Variational, x: np.ndarray, options: argparse.Name
             "ais", samples=options.chains, steps=options.temperatures
         ),
         f"prior, K={k}": lambda: monte_carlo("prior", k),
-        "bidirectional gap on simulated images": lambda: (gap(), 0.0, None),
+        "bidirectional gap on simulated images": lambda: (gap(), None, None),
     }
 
 
@@ -76,7 +76,7 @@ def main() -> int:
             found[name] = {
                 "estimate": name,
                 "nats": f"{np.mean(values):.3f}",
-                "standard_error": f"{error:.3f}",
+                "standard_error": "" if error is None else f"{error:.3f}",
                 "effective_sample_size": "" if effective is None else f"{effective:.1f}",
                 **about,
                 "seconds": str(round(time.perf_counter() - begin)),
@@ -87,7 +87,7 @@ def main() -> int:
                 writer.writerows(found.values())
         print(found[name], flush=True)
     page.main()
-    importance, annealed = (found[[*asked][i]] for i in (1, 4))
+    importance, annealed = (found[next(n for n in asked if n.startswith(kind))] for kind in ("importance, K", "AIS"))
     difference = float(annealed["nats"]) - float(importance["nats"])
     error = np.hypot(float(annealed["standard_error"]), float(importance["standard_error"]))
     print(f"AIS - importance: {difference:.3f} +- {error:.3f} nats")

@@ -79,7 +79,6 @@ TABLE: dict[str, Row] = {
 MODELS = [row for row in TABLE if ":" not in row]
 PATHS = ["ae", "conditional_vae", "contractive_ae", "iwae", "semi_supervised_vae", "sequence_vae", "vae"]
 PATHS += ["wae_gan", "wae_w2"]
-FEW = ["contractive_ae", "vae", "wae_gan"]
 ON_JAX = [*MODELS, "contractive_ae:hutchinson", "iwae:doubly_reparameterized", "vae:full"]
 RESUMED_ON_JAX = ["denoising_ae", "iwae", "sequence_vae", "vae", "wae_gan"]  # each keeps other random state
 
@@ -152,11 +151,6 @@ def rows(test: Callable) -> Callable:
 def models(test: Callable) -> Callable:
     """Runs a test for every registered model, without the variations of its arguments, which do not matter to it."""
     return _parametrized(test, MODELS)
-
-
-def few(test: Callable) -> Callable:
-    """Runs a test for the steps that differ most: one network, gradients of gradients, two optimizers."""
-    return _parametrized(test, FEW)
 
 
 def paths(test: Callable) -> Callable:

@@ -12,7 +12,6 @@ from tests.conformance.table import (
     LATENT,
     MANY_STEPS,
     batch_of,
-    few,
     given,
     make,
     make_eager,
@@ -152,7 +151,7 @@ def test_weights_reach_the_training_without_a_y(row, digits):
 @paths
 def test_metrics_compare_the_reconstruction_with_the_target(row, digits):
     x, clean = digits[1][:20], digits[1][20:40]
-    model = make_eager(row, metrics=["mse"])
+    model = make(row, metrics=["mse"])
     train = digits[0][:40]
     history = model.fit(train, targets(model, train), validation_data=(x, targets(model, x, clean)), verbose=0).history
     expected = np.square(model.reconstruct(x, **given(model, x)) - clean).mean()
@@ -188,7 +187,7 @@ def test_the_seed_fixes_the_weights(row):
     pairs = zip(
         first.encoder.weights + first.decoder.weights, other.encoder.weights + other.decoder.weights, strict=True
     )
-    assert not any(np.array_equal(a, b) for a, b in pairs if np.ptp(a) > 0)  # biases and scales begin as constants
+    assert not any(np.array_equal(a, b) for a, b in pairs if np.any(a) and not a.path.endswith("/gamma"))
 
 
 @paths
@@ -204,7 +203,7 @@ def test_many_steps_a_call_change_nothing(row, digits):
         np.testing.assert_allclose(values, many_history[name], rtol=1e-5)
 
 
-@few
+@paths
 def test_xla(row, digits):
     """On JAX it compiles every model."""
     model = make_quiet(row, jit_compile=True, run_eagerly=False)
@@ -224,7 +223,7 @@ def half_precision():
 
 @models
 def test_mixed_precision(row, digits, half_precision):
-    model = make_eager(row)
+    model = make(row)
     assert model.decoder.layers[-1].compute_dtype == "bfloat16"
     batch = batch_of(model, digits[0][:2])
     assert model.features(batch.x, condition=batch.condition).dtype == "bfloat16"

@@ -10,16 +10,19 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-all lint bench clean
 .NOTPARALLEL:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## Train and show an autoencoder (DATA=digits)
 	$(BIN)/python examples/demo.py --data $(DATA)
 
-test: lint ## Check the code, then run all tests
+test: lint ## Check the code, then run the tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint ## The same with the slow tests
 	$(BIN)/python -m pytest
 
 lint: .venv/.test ## Check style, types and the direction of imports

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BLOCK = """
 import importlib.abc, importlib.machinery, sys
 
@@ -35,6 +37,11 @@ def trace_quickly():
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     training.STEPS_PER_EXECUTION = 1
+
+
+def quick(names, *quick_ones):
+    """Values of a parameter; a test of those that are not named here is slow."""
+    return [name if name in quick_ones else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def run(program, *arguments, block=(), **environment):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import quick
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PAGES = Path(__file__).parent.parent / "docs" / "examples"
 TINY = {  # example -> its arguments
@@ -42,7 +44,7 @@ def test_every_example_is_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(TINY) | NO_PAGE
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", quick(TINY, "denoising", "hinton", "identity_task"))
 def test_an_example_writes_its_page(name, tmp_path, monkeypatch):
     """The page has a title, a table and the pictures that it shows, the same as the one in docs."""
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_ae
+from tests.helpers import quick
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -50,6 +51,7 @@ def test_the_snippets_run(tmp_path, monkeypatch):
     assert names["code"].shape == (2, 8)
 
 
+@pytest.mark.slow
 def test_the_guide_to_the_evaluation_runs():
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "evaluation.md").read_text(), flags=re.DOTALL)
     names: dict = {}
@@ -81,7 +83,9 @@ def test_a_page_has_all_sections(name):
     assert sections == SECTIONS
 
 
-@every_model
+@pytest.mark.parametrize(
+    "name", quick(keras_ae.list_models(), "ae", "conditional_vae", "contractive_ae", "vae", "wae_gan")
+)
 def test_the_example_of_a_page_runs_and_its_symbols_exist(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", page_of(name), flags=re.DOTALL)

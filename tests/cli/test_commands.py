@@ -55,6 +55,7 @@ def test_evaluate(command, vae_run):
     assert f"active units: {report['active_units']} of 2" in table and f"rate {report['rate']:.3f} = " in table
 
 
+@pytest.mark.slow
 def test_evaluate_by_annealing_with_the_gap(command, vae_run):
     options = ["--method", "ais", "--samples", "4", "--steps", "20", "--limit", "12", "--gap", "8"]
     report = json.loads(command("evaluate", vae_run, *options, "--json"))

@@ -76,6 +76,7 @@ def test_ctrl_c_says_how_to_resume(tmp_path):
     assert folder.load_checkpoint()[1] >= 1
 
 
+@pytest.mark.slow
 def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path):
     train(tmp_path / "a", 1, binarize="dynamic")
     resumed = train(tmp_path / "a", 3, resume=True, binarize="dynamic")
@@ -157,6 +158,7 @@ def test_the_model_is_that_of_the_best_epoch(best_run):
     assert model.evaluate(x[len(x) - len(x) // 5 :], verbose=0)[0] == pytest.approx(min(losses), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_of_best_epochs_ends_like_one_that_was_not(best_run, tmp_path):
     path, settings, straight = best_run
 

@@ -153,25 +153,34 @@ def models(test: Callable) -> Callable:
     return _parametrized(test, MODELS)
 
 
+def paths_and_slow_others(test: Callable) -> Callable:
+    """The same, of which those whose training step is like that of another model are slow."""
+    return _parametrized(test, MODELS, slow=[row for row in MODELS if row not in PATHS])
+
+
 def paths(test: Callable) -> Callable:
-    """Runs a test for one model of each kind of training step, where the objective does not matter to it."""
-    return _parametrized(test, PATHS)
+    """Runs a test for one model of each kind of training step, where the objective does not matter to it.
+
+    The graph of a recurrent network takes long to make: it is a slow test.
+    """
+    return _parametrized(test, PATHS, slow=["sequence_vae"])
 
 
 def on_jax(test: Callable) -> Callable:
-    """Runs a test for every registered model and for what takes a path of its own on JAX."""
-    return _parametrized(test, ON_JAX)
+    """Runs a test for every registered model and for what takes a path of its own on JAX; the others are slow."""
+    return _parametrized(test, ON_JAX, slow=[row for row in ON_JAX if row not in PATHS])
 
 
-def _parametrized(test: Callable, names: Iterable[str]) -> Callable:
+def _parametrized(test: Callable, names: Iterable[str], slow: Iterable[str] = ()) -> Callable:
     name = test.__name__
-    marked = [
-        pytest.param(row, marks=pytest.mark.xfail(reason=TABLE[row].exempt[name], strict=True))
-        if name in TABLE[row].exempt
-        else row
-        for row in names
-    ]
-    return pytest.mark.parametrize("row", marked)(test)
+
+    def marked(row: str) -> Any:
+        marks = [pytest.mark.slow] if row in slow else []
+        if name in TABLE[row].exempt:
+            marks.append(pytest.mark.xfail(reason=TABLE[row].exempt[name], strict=True))
+        return pytest.param(row, marks=marks)
+
+    return pytest.mark.parametrize("row", [marked(row) for row in names])(test)
 
 
 def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.conformance.table import (
     make_quiet,
     models,
     paths,
+    paths_and_slow_others,
     rows,
     same,
     targets,
@@ -64,7 +65,7 @@ def test_every_trainable_weight_gets_a_gradient(row, digits):
         assert np.abs(gradient).max() > 0, weight.path
 
 
-@models
+@paths_and_slow_others
 def test_short_training_beats_the_mean_of_each_pixel(row, digits):
     train, test = digits
     model = make(row, optimizer=keras_ae.optimizers.Adam(5e-3))
@@ -221,7 +222,7 @@ def half_precision():
     keras.config.set_dtype_policy(before)
 
 
-@models
+@paths_and_slow_others
 def test_mixed_precision(row, digits, half_precision):
     model = make(row)
     assert model.decoder.layers[-1].compute_dtype == "bfloat16"

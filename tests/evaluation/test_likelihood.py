@@ -75,6 +75,7 @@ def test_the_standard_error_is_honest():
     assert np.isnan(log_likelihood(model, x, samples=1).standard_error).all()
 
 
+@pytest.mark.slow
 def test_chunks_change_no_more_than_the_noise():
     model, x, exact = linear_vae(2, widen=2.0)
     for rows in (1, 640, 8192):
@@ -100,6 +101,7 @@ def test_large_weights_do_not_overflow():
     assert (found.log_prob < -1e4).all()
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_kl_have_the_same_expectation():
     losses = {}
     for kl in ("analytic", "sample"):

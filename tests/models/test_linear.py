@@ -11,6 +11,7 @@ from keras_ae.distributions.likelihoods import Normal
 from keras_ae.evaluation import log_likelihood
 
 EPOCHS, BATCH = 120, 50
+STEPS = 32  # a call: these are long trainings
 
 
 def schedule(x, rate, epochs=EPOCHS):
@@ -21,7 +22,7 @@ def schedule(x, rate, epochs=EPOCHS):
 def trained(request, grey_digits):
     x = grey_digits[0]
     model = keras_ae.create("linear_ae", (8, 8, 1), 4, seed=0, tied=request.param)
-    model.compile(schedule(x, 0.01))
+    model.compile(schedule(x, 0.01), steps_per_execution=STEPS)
     model.fit(x, epochs=EPOCHS, batch_size=BATCH, verbose=0)
     return model, x, PCA(4).fit(x.reshape(len(x), -1))
 
@@ -58,7 +59,7 @@ def test_a_linear_vae_reaches_the_evidence_of_probabilistic_pca():
     evidence = PCA(2).fit(x).score(x)
     options = {"network_options": {"hidden": ()}, "likelihood": Normal("learned"), "posterior": "full"}
     model = keras_ae.create("vae", (10,), 2, seed=0, **options)
-    model.compile(schedule(x, 0.02))
+    model.compile(schedule(x, 0.02), steps_per_execution=STEPS)
     model.fit(x, epochs=EPOCHS, batch_size=BATCH, verbose=0)
     elbo = -np.mean([model.evaluate(x, verbose=0)[0] for _ in range(10)])
     assert evidence - 0.5 < elbo < evidence + 0.05

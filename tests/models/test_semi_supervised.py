@@ -118,7 +118,7 @@ def test_few_labels_are_enough():
             alpha=20.0,
             seed=0,
         )
-        model.compile(Adam(3e-3))
+        model.compile(Adam(3e-3), steps_per_execution=30)
         model.fit(train.x[rows], y[rows], epochs=epochs, batch_size=50, verbose=0)
         accuracy[name] = (model.classify(test.x) == test.y).mean()
     assert accuracy["all"] > accuracy["labelled"] + 0.05

@@ -177,6 +177,7 @@ def test_batches_of_any_length_train(name):
     assert np.isfinite(model.fit(batches, epochs=2, shuffle=False, verbose=0).history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_a_model_learns_its_words_and_keeps_its_tokenizer(tmp_path):
     words = ["anna", "bob", "eve"]
     tokenizer = data.Tokenizer.adapt(words)
@@ -258,6 +259,7 @@ def test_networks_and_tokenizers_that_do_not_fit():
         of_tokens(word_dropout=2.0)
 
 
+@pytest.mark.slow
 def test_estimators_of_the_likelihood_agree():
     model, x = of_tokens(), np.array([[1, 2, 0], [3, 3, 3], [2, 0, 0]])
     exact = log_likelihood(model, x, "prior", samples=20_000, seed=1).log_prob
@@ -266,6 +268,7 @@ def test_estimators_of_the_likelihood_agree():
     assert inference_gap(model, x, steps=30, samples=100).amortisation.shape == (3,)
 
 
+@pytest.mark.slow
 def test_uses_of_a_model_of_series():
     model = of_numbers(shape=(6, 2))
     model.compile("adam")

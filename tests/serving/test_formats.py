@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import keras_ae
-from tests.helpers import run
+from tests.helpers import quick, run
 
 SHAPE = 8, 8, 1
 MODELS = {
@@ -34,7 +34,7 @@ def answer_of_litert(folder, part, inputs):
 ANSWERS = {"onnx": answer_of_onnx, "litert": answer_of_litert}
 
 
-@pytest.mark.parametrize("row", MODELS)
+@pytest.mark.parametrize("row", quick(MODELS, "conditional", "conv"))
 @pytest.mark.parametrize("format", ANSWERS)
 def test_a_file_answers_like_keras(format, row, tmp_path):
     model = keras_ae.create(input_shape=SHAPE, latent_dim=2, seed=0, **MODELS[row])
@@ -67,6 +67,7 @@ def test_an_onnx_session_serves_many_threads(model, tmp_path):
     np.testing.assert_array_equal(found, [session.run(["code"], {"x": batch})[0] for batch in x])
 
 
+@pytest.mark.slow
 def test_an_export_to_litert_needs_tensorflow_alone(model, tmp_path):
     model.save(tmp_path / "model.keras")
     program = (

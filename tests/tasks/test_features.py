@@ -127,6 +127,7 @@ def test_mistakes_are_named(digits):
             features(**{"model": model, "x": digits[0], **arguments})
 
 
+@pytest.mark.slow
 def test_the_guide_runs():
     page = (Path(__file__).parents[2] / "docs" / "features.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)

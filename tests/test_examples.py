@@ -26,6 +26,7 @@ TINY = {  # example -> its arguments
     "per_example_inference": "--epochs 1 --steps 2 --test-steps 3 --samples 5",
     "pca_and_deep": "--data digits --epochs 1",
     "pretraining": "--data digits --epochs 1 --seeds 1 --steps 10",
+    "semi_supervised": "--preset vae_digits --labels 50 --epochs 1",
     "sparsity": "--data digits --epochs 1",
     "time_series": "--data series.csv --length 8 --epochs 1 --seeds 1",
     "wae_vs_vae": "--data digits --epochs 1",
@@ -44,7 +45,7 @@ def test_every_example_is_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(TINY) | NO_PAGE
 
 
-@pytest.mark.parametrize("name", quick(TINY, "denoising", "hinton", "identity_task"))
+@pytest.mark.parametrize("name", quick(TINY, "denoising", "hinton", "identity_task", "semi_supervised"))
 def test_an_example_writes_its_page(name, tmp_path, monkeypatch):
     """The page has a title, a table and the pictures that it shows, the same as the one in docs."""
     monkeypatch.chdir(tmp_path)

@@ -1,10 +1,13 @@
 """A few labels of many."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_ae import errors
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 UNKNOWN = -1
 
@@ -54,3 +57,55 @@ def keep_labels(y: Any, count: int, seed: Any) -> np.ndarray:
     kept = np.full(len(y), UNKNOWN, dtype="int64")
     kept[rows] = np.asarray(y)[rows]
     return kept
+
+
+def semi_supervised_batches(
+    x: Any, y: Any, unlabelled: int = 200, labelled: int = 50, seed: int | None = None
+) -> "tf.data.Dataset":
+    """Batches of (x, y, weight) in which labels are not rare: some examples without one, and some with one.
+
+    Of few labels, a batch drawn from all examples would hold one or none. An epoch shows each example without a label
+    once, and those with a label as often as it takes; their weight makes up for it, so that the mean loss has the
+    terms of the examples of x in their own proportions.
+
+    Args:
+        x: (n, *event).
+        y: (n,) classes, -1 where there is no label.
+        unlabelled: examples without a label in a batch.
+        labelled: examples with a label in a batch.
+        seed: integer, of the order.
+
+    Raises:
+        InputError: x and y differ in length, there are no labels, or fewer examples without a label than a batch has.
+
+    Example:
+        >>> x, y = np.zeros((1000, 3), "float32"), np.array([0, 1] + 998 * [-1])
+        >>> batches = semi_supervised_batches(x, y, unlabelled=100, labelled=25, seed=0)
+        >>> [tuple(part.shape) for part in next(iter(batches))], len(batches)
+        ([(125, 3), (125,), (125,)], 9)
+    """
+    import tensorflow as tf
+
+    x, y = np.asarray(x), np.asarray(y)
+    if y.shape != x.shape[:1]:
+        raise errors.InputError(f"y must hold one class for each of the {len(x)} examples. Received: shape {y.shape}.")
+    counts = errors.whole_number("unlabelled", unlabelled), errors.whole_number("labelled", labelled)
+    parts = [np.flatnonzero(y == UNKNOWN), np.flatnonzero(y != UNKNOWN)]
+    if len(parts[0]) < counts[0] or not len(parts[1]):
+        raise errors.InputError(
+            f"Batches of {counts[0]} examples without a label (-1) beside labelled ones need as many of the former and "
+            f"at least one of the latter. Received: {len(parts[0])} and {len(parts[1])}. Lower `unlabelled`, or pass "
+            "the arrays themselves to `fit`."
+        )
+    sizes = [len(part) for part in parts]
+    weight = sizes[1] / sizes[0] * counts[0] / counts[1]
+    weights = tf.constant(np.repeat([1.0, weight], counts).astype("float32"))
+    without, known = (tf.data.Dataset.from_tensor_slices(rows).shuffle(len(rows), seed=seed) for rows in parts)
+    pairs = tf.data.Dataset.zip(without.batch(counts[0], drop_remainder=True), known.repeat().batch(counts[1]))
+    x, y = tf.constant(x), tf.constant(y)
+
+    def batch(*rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        chosen = tf.concat(rows, 0)
+        return tf.gather(x, chosen), tf.gather(y, chosen), weights
+
+    return pairs.map(batch).prefetch(4)

@@ -1,9 +1,9 @@
 """What `test_jax.py` runs in a process that has JAX and no TensorFlow: trains models of the conformance table.
 
-    python -c BLOCK + this FOLDER RESULTS ROW...
+    python -c BLOCK + this FOLDER ROW...
 
-Writes FOLDER/RESULTS, and FOLDER/ROW.keras and .npz with what the models compute; with the row vae, what is tested of
-few models alone, too.
+Writes FOLDER/results.json, and FOLDER/ROW.keras and .npz with what the models compute; with the row vae, also what is
+tested of few models alone.
 """
 
 import json
@@ -129,14 +129,14 @@ def of_few_models(folder):
 
 def main():
     """Reports on the rows."""
-    folder, name, rows = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    folder, rows = Path(sys.argv[1]), sys.argv[2:]
     assert keras.backend.backend() == "jax"
     results = {row: report(row, folder) for row in rows}
     if "vae" in rows:
         results |= of_few_models(folder)
     results["tensorflow"] = sorted(name for name in sys.modules if name.split(".")[0] == "tensorflow")
     results["jax"] = jax.__version__
-    (folder / name).write_text(json.dumps(results))
+    (folder / "results.json").write_text(json.dumps(results))
 
 
 if __name__ == "__main__":

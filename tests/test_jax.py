@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import keras_ae
-from tests.conformance.table import ON_JAX, PATHS, RESUMED_ON_JAX, given, on_jax, targets
+from tests.conformance.table import QUICK_ON_JAX, RESUMED_ON_JAX, SLOW_ON_JAX, given, on_jax, targets
 from tests.helpers import ROOT, run
 
 # Compiling takes most of the time: models of one row share what is compiled, without expensive optimisations.
@@ -27,24 +27,24 @@ def results_of(rows, folder):
     program = (ROOT / "tests" / "jax_program.py").read_text()
     environment = {**QUICK_COMPILATION, "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     options = {"block": ("tensorflow",), "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    run(program, folder, "results.json", *rows, **options, **environment)
+    run(program, folder, *rows, **options, **environment)
     return json.loads((folder / "results.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def results(folder):
-    return results_of(PATHS, folder)
+    return results_of(QUICK_ON_JAX, folder)
 
 
 @pytest.fixture(scope="module")
 def slow_results(folder):
-    return results_of([row for row in ON_JAX if row not in PATHS], folder)
+    return results_of(SLOW_ON_JAX, folder)
 
 
 @pytest.fixture
 def found(row, request):
     """What was reported of a row."""
-    return request.getfixturevalue("results" if row in PATHS else "slow_results")[row]
+    return request.getfixturevalue("results" if row in QUICK_ON_JAX else "slow_results")[row]
 
 
 def test_jax_runs_without_tensorflow(results):

@@ -76,7 +76,6 @@ def test_ctrl_c_says_how_to_resume(tmp_path):
     assert folder.load_checkpoint()[1] >= 1
 
 
-@pytest.mark.slow
 def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path):
     train(tmp_path / "a", 1, binarize="dynamic")
     resumed = train(tmp_path / "a", 3, resume=True, binarize="dynamic")

@@ -97,7 +97,6 @@ def test_two_sizes_have_no_knee():
     assert found.size is None and "at least 3 sizes" in found.advice
 
 
-@pytest.mark.slow
 def test_it_finds_the_number_of_factors(five_factors):
     choice = choose_latent_dim(linear, *five_factors, sizes=[8, 3, 4, 5, 6], epochs=10, batch_size=32)
     assert choice.knee == FACTORS and choice.confidence > 0.9

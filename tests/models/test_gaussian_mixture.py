@@ -102,7 +102,6 @@ def test_clusters_are_found_after_the_pretraining():
     assert 0 < np.abs(np.asarray(model.means) - before).max() < 0.2  # trained on, not found anew
 
 
-@pytest.mark.slow
 def test_the_rate_and_the_likelihood_know_the_mixture():
     x, _ = blobs(60)
     model = make(pretraining=0)

@@ -50,7 +50,6 @@ def test_a_model_that_was_never_called_or_compiled(model, tmp_path):
     assert (tmp_path / "deep" / "folder" / "1" / "saved_model.pb").is_file()
 
 
-@pytest.mark.slow
 def test_the_versions_of_a_folder_have_one_format(model, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").touch()

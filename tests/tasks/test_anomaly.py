@@ -47,7 +47,6 @@ def test_it_finds_what_is_off_the_line(fitted, rng):
     assert fitted.predict([[0, 0, 0, 0], [2, -4, 2, 0]]).tolist() == [1, -1]
 
 
-@pytest.mark.slow
 def test_anomalies_among_the_training_rows_are_left_out(rng):
     def off(n):
         return [2, -4, 2, 0] + 0.1 * rng.normal(size=(n, 4)) * [1, 1, 1, 0]
@@ -66,7 +65,6 @@ def test_the_conventions_of_scikit_learn(fitted, rng):
     assert clone(fitted).get_params() == fitted.get_params()
 
 
-@pytest.mark.slow
 def test_it_is_a_scikit_learn_estimator():
     reason = "the threshold is that of held-out rows: the share of alarms among the others is near, not equal"
     detector = AnomalyDetector(noise=(1.0,), trim=0, epochs=1, random_state=0)

@@ -31,7 +31,6 @@ def fitted():
     return made(epochs=50, learning_rate=0.01).fit(X)
 
 
-@pytest.mark.slow
 def test_it_is_a_scikit_learn_estimator():
     assert passed_checks(made(hidden=(4,), epochs=1)) > 40
 

@@ -115,7 +115,8 @@ def main() -> None:
         before = pd.read_csv(options.out)
         key = ["set", "detector", "seed"]
         found = pd.concat([before, found]).drop_duplicates(key, keep="last").sort_values(key)
-    found.round(4).to_csv(options.out, index=False)
+    found = found.round(4)
+    found.to_csv(options.out, index=False)
     if options.out.parent == FOLDER:
         page = FOLDER / "README.md"
         head, rest = page.read_text().split(START)

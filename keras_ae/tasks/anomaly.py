@@ -24,14 +24,15 @@ ROWS = 10_000  # of an epoch, at least, as far as there are passes
 class AnomalyDetector(OutlierMixin, BaseEstimator):
     """Detector of anomalies in tables or images, with scikit-learn's conventions: higher scores are more normal.
 
-    The default on tables are three linear denoising autoencoders. With little noise they show what breaks a tight
-    relation between columns, with much noise what is far from the others in many of them. Each is trained twice: on all
+    The default are three denoising autoencoders, linear on tables. With little noise they show what breaks a tight
+    relation between values, with much noise what is far from the others in many of them. Each is trained twice: on all
     rows, then without the `trim` that it scores worst, since training rows may hold anomalies, too. The score of an
     example is the mean over the models of
 
         -1/2 sum_j e_j^2 / s_j^2 - 1/2 (c - m)^T S^-1 (c - m)        e = x - E[x | code of x], c: code of x
 
-    with the mean s_j^2 of e_j^2, mean m and covariance S of the codes over the training rows. `criterion` names others.
+    with the mean s_j^2 of e_j^2 (of images over all pixels), mean m and covariance S of the codes over the training
+    rows. `criterion` names others.
     Rows that take no part in the training calibrate the threshold: see `p_values`.
 
     Columns of a table are scaled inside (`columns.Columns`); values may be missing (NaN); constant columns are welcome.
@@ -46,8 +47,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         contamination: share of normal examples that `predict` may call anomalies, in (0, 0.5].
         latent_dim: dimensions of the code; None for half of the values of an example, 32 at most.
         hidden: units of the dense networks' hidden layers; None for (), linear, on tables, (256,) on images.
-        noise: standard deviations of the Gaussian noise that corrupts scaled columns, for each a denoising autoencoder;
-            of other models, and of images, there is one.
+        noise: standard deviations of the Gaussian noise that corrupts scaled columns or pixels, for each a denoising
+            autoencoder; of other models there is one.
         trim: share of the rows that the second half of the training leaves out, in [0, 0.5].
         calibration: share of the rows that calibrates, in (0, 1).
         epochs: passes over the rows; None for about 1,500 steps.
@@ -231,7 +232,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         }
         options = ({} if name == "linear_ae" else of_name) | (self.options or {})
         members: list[dict[str, Any]] = [{}]
-        if table and registry.model_class(name) is DenoisingAE and "corruption" not in options:
+        if registry.model_class(name) is DenoisingAE and "corruption" not in options:
             layers = [NormalNoise(float(noise), seed=self.seed_ + i) for i, noise in enumerate(self.noise)]
             members = [{"corruption": layer} for layer in layers]
         return [

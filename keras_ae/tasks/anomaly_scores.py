@@ -30,9 +30,9 @@ class Normality:
         reconstruction(x) = -1/2 sum_j e_j^2 / s_j^2                e = x - E[x | code of x]
         code(x)           = -1/2 (c - m)^T S^-1 (c - m)             c: the code of x
 
-    s_j^2 is the mean of e_j^2, m the mean of the codes and S their shrunk covariance (Ledoit and Wolf, 2004), all over
-    normal examples. Both scores are logarithms of normal densities without their constants, so that their sum,
-    `"combined"`, is one, too.
+    s_j^2 is the mean of e_j^2, of images also over the pixels, m the mean of the codes and S their shrunk covariance
+    (Ledoit and Wolf, 2004), all over normal examples. Both scores are logarithms of normal densities without their
+    constants, so that their sum, `"combined"`, is one, too.
 
     Args:
         model: a trained model.
@@ -45,7 +45,8 @@ class Normality:
         self.model, self.criterion = model, criterion
         if criterion in ("combined", "reconstruction"):
             squares = self.squared_errors(x, observed)
-            variance = squares.sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+            alike = (0, 1, 2) if x.ndim == 4 else 0  # pixels have one scale; those that are mostly dark tell no more
+            variance = squares.sum(axis=alike) / np.maximum(observed.sum(axis=alike), 1)
             self.residual_variance = np.maximum(variance, max(LEAST_VARIANCE * variance.mean(), 1e-12))
         if criterion in ("combined", "code"):
             self.codes = LedoitWolf().fit(self.flat_codes(x))

@@ -163,6 +163,22 @@ def test_images_have_maps_of_their_shape(rng):
     assert np.unravel_index(detector.score_map(x)[1].argmax(), (8, 8, 1)) == (2, 5, 0)
 
 
+def test_residuals_have_a_scale_for_each_column_and_one_for_all_pixels(rng):
+    x = rng.random((40, 6, 6, 2)) * [0.1, 1.0]
+    for shape, axes in (((72,), (0,)), ((6, 6, 2), (0, 1, 2))):
+        rows = x.reshape(40, *shape)
+        model = keras_ae.create("ae", shape, 3, seed=0, network_options={"hidden": (8,)})
+        squares = np.square(rows - model.reconstruct(rows))
+        expected = 0.5 * squares / np.broadcast_to(squares.mean(axis=axes), squares.shape)
+        found = Normality(model, "reconstruction", rows, rows < 2).contributions(rows, rows < 2)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_images_have_an_autoencoder_for_each_noise(rng):
+    detector = AnomalyDetector(epochs=1, random_state=0).fit(rng.random((40, 4, 4, 1)))
+    assert [model.corruption.deviation for model in detector.models_] == [0.2, 2.0, 4.0]
+
+
 @pytest.mark.parametrize("contamination", [0, -0.1, 0.51, "auto", np.nan])
 def test_contamination_is_a_share(contamination):
     with pytest.raises(InputError, match=r"contamination must be a share in \(0, 0.5\]"):

@@ -15,7 +15,7 @@ from keras_ae import plots
 
 
 def options(description: str, **defaults: Any) -> argparse.Namespace:
-    """The command line of an example: one option for each default, of its type, and `--out`.
+    """The command line of an example: one option for each default, of its type (lists: several), and `--out`.
 
     Args:
         description: the example's docstring.
@@ -23,7 +23,9 @@ def options(description: str, **defaults: Any) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{default}")
+        listed = isinstance(default, list)
+        how: dict[str, Any] = {"type": type(default[0]), "nargs": "+"} if listed else {"type": type(default)}
+        parser.add_argument(f"--{name.replace('_', '-')}", default=default, help="%(default)s", **how)
     parser.add_argument("--out", type=Path, help="folder for the page and its pictures; runs/examples/NAME")
     found = parser.parse_args()
     found.out = found.out or Path("runs") / "examples" / Path(sys.argv[0]).stem

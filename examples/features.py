@@ -103,7 +103,7 @@ def curves(panels: dict[str, tuple[list[int], dict[str, np.ndarray]]]) -> Figure
 
 def main() -> None:
     """Learns features on each data set, judges them, and writes the page."""
-    options = common.options(__doc__, data="mnist,fashion_mnist", epochs=20, seeds=5)
+    options = common.options(__doc__, data=["mnist", "fashion_mnist"], epochs=20, seeds=5)
     page = common.Page(options.out, __doc__)
     page.text(
         f"Test accuracy in %, mean and standard deviation over {options.seeds} draws of the labels (with all there is "
@@ -111,7 +111,7 @@ def main() -> None:
         f"{TUNED} labels a class; with more it stays what it is there."
     )
     panels = {}
-    for name in options.data.split(","):
+    for name in options.data:
         train, test = common.load(name)
         classes = len(np.unique(train.y))
         counts = [count * classes for count in PER_CLASS if count * classes < len(train)] + [len(train)]

@@ -7,7 +7,7 @@ scratch, one that starts from the encoder of that VAE, and logistic regression o
 classes apart from z2 shows when the class is replaced and z2 stays (Kingma et al., fig. 1).
 
     python examples/semi_supervised.py
-    python examples/semi_supervised.py --labels 100,1000,3000 --seeds 5
+    python examples/semi_supervised.py --labels 100 1000 3000 --seeds 5
     python examples/semi_supervised.py --preset vae_digits --labels 50 --epochs 100
 """
 
@@ -21,7 +21,7 @@ import tensorflow as tf
 
 import keras_ae
 from keras_ae import networks, plots, tasks
-from keras_ae.data import Dataset, balanced, semi_supervised_batches
+from keras_ae.data import Dataset, balanced, keep_labels, semi_supervised_batches
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.evaluation import probe_codes
 from keras_ae.optimizers import Adam
@@ -35,14 +35,19 @@ STEPS = 1000  # of the classifiers that see labelled examples alone
 
 
 class Task(NamedTuple):
-    """A VAE that saw no labels, the data, the rows of the training data whose label is known, and the budget."""
+    """A VAE that saw no labels, the data, the labels of the training data that are known, and the budget."""
 
     vae: keras_ae.VAE
     train: Dataset
     test: Dataset
-    rows: np.ndarray
+    labels: np.ndarray  # -1 where unknown
     seed: int
     epochs: int
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Which examples of the training data have a label."""
+        return np.flatnonzero(self.labels >= 0)
 
 
 def from_scratch(task: Task) -> float:
@@ -108,9 +113,7 @@ def semi_supervised(
     x: np.ndarray, task: Task, draw: Callable | None = None, shape: tuple | None = None, **options: Any
 ) -> keras_ae.models.SemiSupervisedVAE:
     """M2 of x, or of what `draw` makes of a batch of x."""
-    y = np.full(len(x), -1)
-    y[task.rows] = task.train.y[task.rows]
-    batches = semi_supervised_batches(x, y, UNLABELLED, LABELLED, task.seed)
+    batches = semi_supervised_batches(x, task.labels, UNLABELLED, LABELLED, task.seed)
     shape, classes = shape or x.shape[1:], task.train.num_classes
     model = keras_ae.create(
         "semi_supervised_vae",
@@ -147,15 +150,15 @@ def analogies(task: Task, count: int) -> np.ndarray:
 
 def main() -> None:
     """Trains every classifier for every number and draw of labels, and writes the page."""
-    options = common.options(__doc__, preset="vae_conv_mnist", labels="100", seeds=1, epochs=20)
+    options = common.options(__doc__, preset="vae_conv_mnist", labels=[100], seeds=1, epochs=20)
     page = common.Page(options.out, __doc__)
     vae, recipe = keras_ae.from_preset(options.preset), presets.preset(options.preset).recipe
     train, test = (recipe.load(split) for split in ("train", "test"))
-    counts = [*map(int, options.labels.split(","))]
-    found = {name: np.zeros((len(counts), options.seeds)) for name in METHODS}
-    for i, count in enumerate(counts):
-        for seed in range(options.seeds):
-            task = Task(vae, train, test, balanced(train.y, count, seed), seed, options.epochs)
+    draws = [[keep_labels(train.y, count, seed) for seed in range(options.seeds)] for count in options.labels]
+    found = {name: np.zeros((len(options.labels), options.seeds)) for name in METHODS}
+    for i, count in enumerate(options.labels):
+        for seed, labels in enumerate(draws[i]):
+            task = Task(vae, train, test, labels, seed, options.epochs)
             for name, method in METHODS.items():
                 keras.utils.set_random_seed(seed)
                 found[name][i, seed] = 100 * method(task)
@@ -170,10 +173,10 @@ def main() -> None:
         return f"{values.mean():.2f}" + (f" ({values.std(ddof=1):.2f})" if len(values) > 1 else "")
 
     rows = [(name, *map(cell, values)) for name, values in found.items()]
-    page.table(("method", *(f"{count} labels" for count in counts)), rows)
+    page.table(("method", *(f"{count} labels" for count in options.labels)), rows)
     columns = 1 + train.num_classes
-    caption = f"Test images, and their z2 in every class (M1+M2, {counts[-1]} labels):"
-    task = Task(vae, train, test, balanced(train.y, counts[-1], 0), 0, options.epochs)
+    caption = f"Test images, and their z2 in every class (M1+M2, {options.labels[-1]} labels):"
+    task = Task(vae, train, test, draws[-1][0], 0, options.epochs)
     page.picture("analogies", plots.image_grid(analogies(task, 10), columns=columns), caption)
     page.write()
 

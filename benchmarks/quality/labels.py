@@ -19,7 +19,7 @@ import keras
 import page
 
 import keras_ae
-from keras_ae.data import balanced
+from keras_ae.data import keep_labels
 from keras_ae.zoo import presets
 
 sys.path.insert(0, str(page.PAGE.parent.parent / "examples"))
@@ -59,7 +59,7 @@ def main() -> None:
     lines = page.read(RESULTS) if options.preset == PRESET else []
     for seed in options.seeds:
         for count in options.counts:
-            task = Task(vae, train, test, balanced(train.y, count, seed), seed, options.epochs)
+            task = Task(vae, train, test, keep_labels(train.y, count, seed), seed, options.epochs)
             for method in options.methods:
                 key = {"method": method, "labels": str(count), "seed": str(seed)}
                 if any(key.items() <= line.items() for line in lines):

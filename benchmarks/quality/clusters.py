@@ -28,10 +28,11 @@ RECIPE: dict[str, Any] = {
     "data": "mnist",
     "latent_dim": 10,
     "hidden": (500, 500),
-    "epochs": 40,
+    "epochs": 65,
     "batch_size": 256,
     "learning_rate": 2e-3,
-    "options": {"pretraining": 10},
+    "schedule": "cosine",
+    "options": {"covariance": "full", "pretraining": 15},
 }
 COLUMNS = ("method", "seed", "accuracy", "nmi", "ari", "seconds")
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_ae import backend
-from keras_ae.distributions.normal import LOG_2PI, normal_log_density, sum_event
+from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, sum_event
 
 
 class StandardNormal:
@@ -30,28 +30,26 @@ class StandardNormal:
 
 
 class NormalMixture(NamedTuple):
-    """sum_c pi_c N(mean_c, diag(exp(log_var_c))), of K components.
+    """sum_c pi_c N(mean_c, S_c), of K components.
 
     Args:
         logits: (K,), pi = softmax(logits).
-        means: (K, *event).
-        log_vars: (K, *event), logarithms of the variances.
+        components: the normals, of any covariance S_c; their batch are the K components.
 
     Example:
-        >>> p = NormalMixture(ops.zeros(2), ops.convert_to_tensor([[-3.0], [3.0]]), ops.zeros((2, 1)))
+        >>> two = DiagonalNormal(ops.convert_to_tensor([[-3.0], [3.0]]), ops.zeros((2, 1)))
+        >>> p = NormalMixture(ops.zeros(2), two)
         >>> [[round(float(v), 3) for v in row] for row in p.posterior(ops.convert_to_tensor([[0.0], [3.0]]))]
         [[0.5, 0.5], [0.0, 1.0]]
     """
 
     logits: Any
-    means: Any
-    log_vars: Any
+    components: DiagonalNormal | FullNormal
 
     def log_joint(self, z: Any) -> Any:
         """log p(z, c) in nats for every component: (..., *event) -> (..., K)."""
-        event = ops.ndim(self.means) - 1
-        each = normal_log_density(ops.expand_dims(z, -event - 1), self.means, self.log_vars)
-        return sum_event(each, event) + ops.log_softmax(self.logits)
+        event = ops.ndim(self.components.mean) - 1
+        return self.components.log_prob(ops.expand_dims(z, -event - 1)) + ops.log_softmax(self.logits)
 
     def log_prob(self, z: Any) -> Any:
         """log p(z) in nats: (..., *event) -> (...)."""
@@ -65,17 +63,17 @@ class NormalMixture(NamedTuple):
         """`n` independent codes, shape (n, *event)."""
         uniform = keras.random.uniform((n, self.logits.shape[0]), 1e-7, 1.0, dtype="float32", seed=seed)
         chosen = ops.argmax(self.logits - ops.log(-ops.log(uniform)), axis=-1)  # the Gumbel-max trick
-        mean, log_var = (ops.take(values, chosen, axis=0) for values in (self.means, self.log_vars))
-        return mean + ops.exp(0.5 * log_var) * backend.normal_noise(ops.shape(mean), seed)
+        each = type(self.components)(*(ops.take(values, chosen, axis=0) for values in self.components))
+        return each.rsample(backend.normal_noise(ops.shape(each.mean), seed))
 
     @property
     def mean(self) -> Any:
         """Its mean, (1, *event)."""
-        return self._average(self.means)
+        return self._average(self.components.mean)
 
     def variance(self) -> Any:
         """The variance of each dimension, (1, *event)."""
-        return self._average(ops.exp(self.log_vars) + ops.square(self.means - self.mean))
+        return self._average(self.components.variance() + ops.square(self.components.mean - self.mean))
 
     def _average(self, values: Any) -> Any:
         return ops.tensordot(ops.softmax(self.logits)[None], values, axes=1)

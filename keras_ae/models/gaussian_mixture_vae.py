@@ -1,13 +1,13 @@
 """The variational autoencoder with a mixture of normals as prior."""
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
 from keras_ae import divergences, errors
-from keras_ae.distributions import NormalMixture, bound
+from keras_ae.distributions import DiagonalNormal, FullNormal, NormalMixture, bound
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
@@ -20,21 +20,23 @@ STARTS = 5  # of expectation maximisation
 class GaussianMixtureVAE(Variational):
     """Variational autoencoder whose codes come in clusters (VaDE: Jiang et al., 2017, arXiv:1611.05148, sec. 3).
 
-        -ELBO = E_q(z|x)[-log p(x|z) + log q(z|x) - log p(z)],    p(z) = sum_c pi_c N(z; m_c, diag s_c^2)
+        -ELBO = E_q(z|x)[-log p(x|z) + log q(z|x) - log p(z)],    p(z) = sum_c pi_c N(z; m_c, S_c)
 
-    pi, m and s are learned. The sum over c is exact, where VaDE bounds it with a q(c|x): p(c|z), the responsibility of
+    pi, m and S are learned. The sum over c is exact, where VaDE bounds it with a q(c|x): p(c|z), the responsibility of
     cluster c for a code, needs no network. The first epochs are those of a plain VAE with p(z) = N(0, I); then the
     mixture is fitted to the codes by expectation maximisation, and all is trained together.
 
     Args:
         clusters: K, the number of components.
+        covariance: of each component, `"diagonal"` (VaDE) or `"full"`: clusters may be long in any direction.
         pretraining: epochs before the mixture is fitted; 0 leaves it to you: `find_clusters(x)`.
         posterior, encoder, decoder, latent_dim, likelihood, output_layer, seed: see `VAE`.
 
     Terms: reconstruction, kl (log q(z|x) - log p(z) at the sample of z; nats per example).
 
     Raises:
-        InputError: pretraining with a generator, fewer examples than clusters, or no clusters found yet.
+        InputError: full covariances of codes that are not vectors, pretraining with a generator, fewer examples than
+            clusters, or no clusters found yet.
 
     Example:
         >>> from keras_ae import networks
@@ -46,10 +48,20 @@ class GaussianMixtureVAE(Variational):
     """
 
     terms = ("reconstruction", "kl")
-    settings = ("clusters", "pretraining")
+    settings = ("clusters", "covariance", "pretraining")
 
-    def __init__(self, *args: Any, clusters: int = 10, pretraining: int = 10, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        clusters: int = 10,
+        covariance: Literal["diagonal", "full"] = "diagonal",
+        pretraining: int = 10,
+        **kwargs: Any,
+    ) -> None:
         self.clusters = errors.whole_number("clusters", clusters)
+        if covariance not in ("diagonal", "full"):
+            raise errors.unknown("covariance", covariance, ("diagonal", "full"))
+        self.covariance = covariance
         self.pretraining = errors.whole_number("pretraining", pretraining, least=0)
         super().__init__(*args, **kwargs)
         self.prior = None  # p(z) changes with the weights: `prior_given`
@@ -61,11 +73,22 @@ class GaussianMixtureVAE(Variational):
         self.logits = self.add_weight(shape=(self.clusters,), name="logits", **plain)
         self.means = self.add_weight(shape=shape, name="means", **plain)
         self.log_vars = self.add_weight(shape=shape, name="log_vars", **plain)
+        self.lower = None
+        if self.covariance == "full":
+            if len(self.latent_shape) != 1:
+                raise errors.InputError(
+                    f"covariance='full' needs an integer latent_dim. Received: {self.latent_dim!r}."
+                )
+            below = self.latent_shape[0] * (self.latent_shape[0] - 1) // 2
+            self.lower = self.add_weight(shape=(self.clusters, below), name="lower", **plain) if below else None
         self.found = self.add_weight(shape=(), trainable=False, name="found", **plain)
 
     def prior_given(self, condition: Any) -> NormalMixture:
         """p(z); N(0, I) as long as there are no clusters."""
-        return NormalMixture(*(self.found * w for w in (self.logits, self.means, bound(self.log_vars))))
+        logits, means, log_vars = (self.found * w for w in (self.logits, self.means, bound(self.log_vars)))
+        if self.lower is None:
+            return NormalMixture(logits, DiagonalNormal(means, log_vars))
+        return NormalMixture(logits, FullNormal.from_parameters(means, log_vars, self.found * self.lower))
 
     def draw_codes(self, n: Any, seed: Any, condition: Any = None) -> Any:
         return self.prior_given(condition).sample(n, seed)
@@ -86,12 +109,18 @@ class GaussianMixtureVAE(Variational):
         z = np.asarray(q.rsample(rng.normal(size=q.mean.shape).astype("float32"))).reshape(len(q.mean), -1)
         if len(z) < self.clusters:
             raise errors.InputError(f"{self.clusters} clusters need as many examples at least. Received: {len(z)}.")
-        mixture = GaussianMixture(self.clusters, covariance_type="diag", n_init=STARTS, random_state=self.seed % 2**32)
+        kind, random_state = "diag" if self.lower is None else "full", self.seed % 2**32
+        mixture = GaussianMixture(self.clusters, covariance_type=kind, n_init=STARTS, random_state=random_state)
         mixture.fit(np.asarray(z, "float64"))
         shape = (self.clusters, *self.latent_shape)
         self.logits.assign(np.log(mixture.weights_))
         self.means.assign(mixture.means_.reshape(shape))
-        self.log_vars.assign(np.log(mixture.covariances_).reshape(shape))
+        variances = mixture.covariances_
+        if self.lower is not None:
+            factors = np.linalg.cholesky(mixture.covariances_)
+            variances = np.square(np.diagonal(factors, axis1=1, axis2=2))
+            self.lower.assign(factors[:, *np.tril_indices(z.shape[1], -1)])
+        self.log_vars.assign(np.log(variances).reshape(shape))
         self.found.assign(1.0)
 
     def own_callbacks(self, data: Any) -> list[keras.callbacks.Callback]:

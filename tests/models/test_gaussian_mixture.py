@@ -1,5 +1,6 @@
 """The mixture of normals as prior."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,14 +11,15 @@ from scipy.special import logsumexp
 import keras_ae
 from keras_ae import evaluation
 from keras_ae.backend import KeyedSeed
-from keras_ae.distributions import NormalMixture
+from keras_ae.distributions import DiagonalNormal, FullNormal, NormalMixture
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.errors import InputError
 from keras_ae.optimizers import Adam
 
 RNG = np.random.default_rng(0)
 K, DIM = 3, 2
-LOGITS, MEANS, LOG_VARS = RNG.normal(size=K), RNG.normal(size=(K, DIM)), RNG.normal(size=(K, DIM))
+LOGITS, MEANS = RNG.normal(size=K), RNG.normal(size=(K, DIM))
+FACTORS = np.tril(RNG.normal(size=(K, DIM, DIM)), -1) + np.exp(0.5 * RNG.normal(size=(K, DIM, 1))) * np.eye(DIM)
 PI = np.exp(LOGITS) / np.exp(LOGITS).sum()
 
 
@@ -25,57 +27,70 @@ def tensors(*arrays):
     return [ops.convert_to_tensor(np.asarray(array, "float32")) for array in arrays]
 
 
-def mixture():
-    return NormalMixture(*tensors(LOGITS, MEANS, LOG_VARS))
+@pytest.fixture(params=["diagonal", "full"])
+def covariances(request):
+    """(K, DIM, DIM)."""
+    factors = FACTORS if request.param == "full" else FACTORS * np.eye(DIM)
+    return factors @ np.swapaxes(factors, 1, 2)
 
 
-def densities(z):
+@pytest.fixture
+def mixture(covariances):
+    logits, means, variances, factors = tensors(
+        LOGITS, MEANS, np.diagonal(covariances, axis1=1, axis2=2), np.linalg.cholesky(covariances)
+    )
+    full = bool(covariances[0, 0, 1])
+    return NormalMixture(logits, FullNormal(means, factors) if full else DiagonalNormal(means, ops.log(variances)))
+
+
+def densities(z, covariances):
     """log p(z, c) by SciPy."""
-    parts = [stats.norm(m, np.exp(0.5 * v)).logpdf(z).sum(axis=-1) for m, v in zip(MEANS, LOG_VARS, strict=True)]
+    parts = [stats.multivariate_normal(*moments).logpdf(z) for moments in zip(MEANS, covariances, strict=True)]
     return np.stack(parts, axis=-1) + np.log(PI)
 
 
 @pytest.mark.parametrize("shape", [(5, DIM), (4, 5, DIM)])
-def test_densities_of_a_mixture(shape):
+def test_densities_of_a_mixture(shape, mixture, covariances):
     z = RNG.normal(size=shape)
-    expected = densities(z)
-    found = mixture().log_prob(*tensors(z))
+    expected = densities(z, covariances)
+    found = mixture.log_prob(*tensors(z))
     np.testing.assert_allclose(found, logsumexp(expected, axis=-1), rtol=1e-4, atol=1e-5)
     posterior = np.exp(expected - logsumexp(expected, axis=-1, keepdims=True))
-    np.testing.assert_allclose(mixture().posterior(*tensors(z)), posterior, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(mixture.posterior(*tensors(z)), posterior, rtol=1e-3, atol=1e-6)
 
 
 def test_codes_of_a_grid():
     """A code of shape (2, 1) has the density of the same code as a vector."""
-    z = RNG.normal(size=(5, 2, 1))
-    grid = NormalMixture(*tensors(LOGITS, MEANS[..., None], LOG_VARS[..., None]))
-    np.testing.assert_allclose(grid.log_prob(*tensors(z)), mixture().log_prob(*tensors(z[..., 0])), rtol=1e-5)
+    z, (logits, *moments) = RNG.normal(size=(5, 2, 1)), tensors(LOGITS, MEANS, MEANS)
+    vectors, grid = DiagonalNormal(*moments), DiagonalNormal(*(values[..., None] for values in moments))
+    found = NormalMixture(logits, grid).log_prob(*tensors(z))
+    np.testing.assert_allclose(found, NormalMixture(logits, vectors).log_prob(*tensors(z[..., 0])), rtol=1e-5)
 
 
-def test_draws_and_moments_of_a_mixture():
+def test_draws_and_moments_of_a_mixture(mixture, covariances):
     n = 40_000
-    draws = np.asarray(mixture().sample(n, KeyedSeed(0)), "float64")
-    mean, variance = np.asarray(mixture().mean), np.asarray(mixture().variance())
+    draws = np.asarray(mixture.sample(n, KeyedSeed(0)), "float64")
+    mean, variance = np.asarray(mixture.mean), np.asarray(mixture.variance())
     assert mean.shape == variance.shape == (1, DIM)
     assert (np.abs(draws.mean(axis=0) - mean[0]) < 5 * np.sqrt(variance[0] / n)).all()
     np.testing.assert_allclose(draws.var(axis=0), variance[0], rtol=0.05)
-    entropy = -np.asarray(mixture().log_prob(*tensors(draws)), "float64")
-    other = RNG.choice(K, size=n, p=PI)
-    exact = MEANS[other] + np.exp(0.5 * LOG_VARS[other]) * RNG.normal(size=(n, DIM))
-    assert entropy.mean() == pytest.approx(-logsumexp(densities(exact), axis=-1).mean(), abs=0.04)
+    entropy = -np.asarray(mixture.log_prob(*tensors(draws)), "float64")
+    other, noise = RNG.choice(K, size=n, p=PI), RNG.normal(size=(n, DIM))
+    exact = MEANS[other] + np.einsum("nij,nj->ni", np.linalg.cholesky(covariances)[other], noise)
+    assert entropy.mean() == pytest.approx(-logsumexp(densities(exact, covariances), axis=-1).mean(), abs=0.04)
 
 
-def make(**options):
+def make(latent_dim=DIM, **options):
     options = {"clusters": K, "network_options": {"hidden": (16,)}, "likelihood": Normal(0.1), **options}
-    model = keras_ae.create("gaussian_mixture_vae", (6,), DIM, seed=0, **options)
+    model = keras_ae.create("gaussian_mixture_vae", (6,), latent_dim, seed=0, **options)
     model.compile(Adam(1e-2))
     return model
 
 
 def blobs(n=300):
     """Three clusters that a straight line tells apart."""
-    y = np.arange(n) % K
-    return (4 * np.eye(K, 6)[y] + 0.3 * RNG.normal(size=(n, 6))).astype("float32"), y
+    y, noise = np.arange(n) % K, np.random.default_rng(0).normal(size=(n, 6))
+    return (4 * np.eye(K, 6)[y] + 0.3 * noise).astype("float32"), y
 
 
 def test_before_there_are_clusters_it_is_a_vae():
@@ -89,9 +104,10 @@ def test_before_there_are_clusters_it_is_a_vae():
         model.cluster(x)
 
 
-def test_clusters_are_found_after_the_pretraining():
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_clusters_are_found_after_the_pretraining(covariance):
     x, y = blobs()
-    model = make(pretraining=20)
+    model = make(pretraining=20, covariance=covariance)
     model.fit(x, epochs=20, verbose=0)
     assert float(model.found) == 0
     model.fit(x, epochs=30, initial_epoch=20, verbose=0)
@@ -102,11 +118,13 @@ def test_clusters_are_found_after_the_pretraining():
     assert 0 < np.abs(np.asarray(model.means) - before).max() < 0.2  # trained on, not found anew
 
 
-def test_the_rate_and_the_likelihood_know_the_mixture():
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_the_rate_and_the_likelihood_know_the_mixture(covariance):
     x, _ = blobs(60)
-    model = make(pretraining=0)
+    model = make(pretraining=0, covariance=covariance)
     model.fit(x, epochs=20, verbose=0)
     model.find_clusters(x)
+    model.fit(x, epochs=40, verbose=0)
     terms = evaluation.elbo(model, x, samples=400)
     evidence = evaluation.log_likelihood(model, x, samples=2000)
     naive = evaluation.log_likelihood(model, x, samples=20000, method="prior")
@@ -126,13 +144,49 @@ def test_data_that_is_not_in_arrays():
         make(pretraining=2).fit((batch for batch in [x]), verbose=0)
 
 
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_the_mixture_is_where_expectation_maximisation_stops(covariance):
+    """Each component has the moments of the codes, weighted by its responsibility for them."""
+    x, _ = blobs()
+    model = make(latent_dim=4, covariance=covariance)
+    model.log_var_head.kernel.assign(np.zeros(model.log_var_head.kernel.shape))
+    model.log_var_head.bias.assign(np.full(4, -15.0))  # a code is its mean
+    model.find_clusters(x)
+    prior, z = model.prior_given(None), model.encode(x).astype("float64")
+    weights = np.asarray(prior.posterior(z.astype("float32")), "float64")
+    np.testing.assert_allclose(ops.softmax(prior.logits), weights.mean(axis=0), rtol=0.05)
+    for k in range(K):
+        mean, moments = np.average(z, axis=0, weights=weights[:, k]), np.cov(z.T, aweights=weights[:, k], ddof=0)
+        np.testing.assert_allclose(prior.components.mean[k], mean, atol=0.02)
+        if covariance == "full":
+            factor = np.asarray(prior.components.scale_tril[k])
+            np.testing.assert_allclose(factor @ factor.T, moments, rtol=0.1, atol=0.005)
+        else:
+            np.testing.assert_allclose(prior.components.variance()[k], np.diag(moments), rtol=0.1, atol=0.002)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"covariance": "tied"}, r"Unknown covariance: 'tied'"),
+        ({"covariance": "full"}, r"covariance='full' needs an integer latent_dim"),
+    ],
+)
+def test_covariances_that_there_are_not(options, message):
+    x, z = keras.Input((6,)), keras.Input((2, 1))
+    nets = keras.Model(x, keras.layers.Dense(4)(x)), keras.Model(z, keras.layers.Flatten()(z))
+    with pytest.raises(InputError, match=message):
+        keras_ae.GaussianMixtureVAE(*nets, **{"latent_dim": (2, 1), **options})
+
+
 def test_too_few_examples():
     with pytest.raises(InputError, match=r"3 clusters need as many examples at least\. Received: 2"):
         make().find_clusters(blobs(2)[0])
 
 
-def test_an_export_tells_the_clusters(tmp_path):
-    model, (x, _) = make(), blobs(60)
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_an_export_tells_the_clusters(tmp_path, covariance):
+    model, (x, _) = make(covariance=covariance), blobs(60)
     model.find_clusters(x)
     exported = tf.saved_model.load(keras_ae.export(model, tmp_path))
     found = exported.signatures["cluster_probabilities"](x=tf.constant(x))["probabilities"]

@@ -185,9 +185,12 @@ def test_too_few_examples():
 
 
 @pytest.mark.parametrize("covariance", ["diagonal", "full"])
-def test_an_export_tells_the_clusters(tmp_path, covariance):
+def test_exports_and_files_tell_the_clusters(tmp_path, covariance):
     model, (x, _) = make(covariance=covariance), blobs(60)
     model.find_clusters(x)
     exported = tf.saved_model.load(keras_ae.export(model, tmp_path))
     found = exported.signatures["cluster_probabilities"](x=tf.constant(x))["probabilities"]
     np.testing.assert_allclose(found, model.cluster_probabilities(x), atol=1e-6)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.cluster_probabilities(x), model.cluster_probabilities(x))

@@ -33,6 +33,17 @@ class KeyedSeed(keras.random.SeedGenerator):
         return ops.stack([self.key, ops.cast(self.draws, self.key.dtype)])
 
 
+@contextlib.contextmanager
+def dtype_policy(name: str | None) -> Iterator[None]:
+    """Layers made within have this policy; None leaves Keras' own."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTensor) -> Callable:
     """`function` of tensors compiled for the backend, reading the current variables of `model` at each call.
 

@@ -62,6 +62,22 @@ ROWS: dict[str, dict[str, Any]] = {
         "published": f"-87.10 ({BURDA}), -86.82 ({PYTHAE})",
     },
     "conv-static": {"recipe": {"model": "vae", "epochs": 40, **STATIC, **CONV}, "published": ""},
+    "resnet-static": {
+        "recipe": {
+            **WARM,
+            **STATIC,
+            "options": {"beta": "linear(0, 1, steps=8000)"},
+            "epochs": 80,
+            "latent_dim": 50,
+            "network": "resnet",
+            "network_options": {"filters": [32, 64], "input_dropout": 0.1},
+            "batch_size": 100,
+            "learning_rate": 1e-3,
+            "schedule": "cosine",
+            "precision": "mixed_bfloat16",
+        },
+        "published": "",
+    },
     "vae-dynamic": {
         "recipe": {"model": "vae", "epochs": 300, **DYNAMIC, **STANDARD, **FROM_VAE},
         "after": "vae-static",

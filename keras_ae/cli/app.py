@@ -87,7 +87,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/MODEL-DATA if not given.")] = None,
     network: Annotated[
         str | None,
-        typer.Option(help="dense (default), conv or dcgan; for sequences recurrent (default) or transformer."),
+        typer.Option(help="dense (default), conv, resnet or dcgan; for sequences recurrent (default) or transformer."),
     ] = None,
     hidden: Annotated[str | None, typer.Option(help="Units of dense hidden layers, such as 512,256.")] = None,
     likelihood: Annotated[
@@ -111,6 +111,9 @@ def train(
     ] = "0",
     patience: Annotated[
         int | None, typer.Option(help="Epochs without a lower validation loss that end it; keeps the best epoch.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32 or mixed_bfloat16: faster convolutions where the hardware has it.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
     pretrained: Annotated[
@@ -157,6 +160,7 @@ def train(
         schedule=schedule,
         validation=arguments.number_or_name(validation),
         patience=patience,
+        precision=precision,
         seed=seed,
         pretrained=pretrained,
         options=arguments.assignments(option or []),

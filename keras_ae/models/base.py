@@ -50,6 +50,7 @@ class Autoencoder(training.Training):
     network_kinds: tuple[str, ...] = (
         "dense",
         "conv",
+        "resnet",
         "dcgan",
     )  # of the zoo; the default first
     has_prior = False  # whether codes have a distribution p(z), from which examples are sampled

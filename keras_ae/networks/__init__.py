@@ -6,6 +6,7 @@ from keras_ae.networks.dcgan import dcgan
 from keras_ae.networks.dense import dense
 from keras_ae.networks.dropout import hidden_layers, with_dropout
 from keras_ae.networks.perceptrons import classifier, critic
+from keras_ae.networks.resnet import resnet
 from keras_ae.networks.sequences import recurrent, transformer
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "dense",
     "hidden_layers",
     "recurrent",
+    "resnet",
     "transformer",
     "with_dropout",
 ]

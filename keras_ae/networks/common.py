@@ -40,6 +40,14 @@ def sizes(size: Sequence[int], strides: Sequence[int]) -> list[tuple[int, ...]]:
     return found
 
 
+def filters(counts: Sequence[int]) -> list[int]:
+    """The channels of each resolution, one at least."""
+    found = [errors.whole_number(f"filters[{i}]", count) for i, count in enumerate(counts)]
+    if not found:
+        raise errors.InputError(f"filters must name the channels of one resolution or more. Received: {counts!r}.")
+    return found
+
+
 def crop(images: Any, size: Sequence[int]) -> Any:
     """Cuts off the rows and columns that a strided transposed convolution made too many."""
     extra = [have - want for have, want in zip(images.shape[1:3], size, strict=True)]

@@ -39,7 +39,7 @@ def conv(
         (None, 45, 37, 32)
     """
     height, width, channels = common.shape_of("input_shape", input_shape, ranks=(3,))
-    filters = [errors.whole_number(f"filters[{i}]", count) for i, count in enumerate(filters)]
+    filters = common.filters(filters)
     sizes = common.sizes((height, width), [2] * len(filters))
     initializers = common.initializers(seed)
 

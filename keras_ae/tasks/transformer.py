@@ -31,7 +31,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             `FrozenEstimator`. A trained model sees the rows as they are, in the shape that it was built for; of the
             other arguments only `random_state` matters then. Not a conditional model.
         latent_dim: dimensions of the code.
-        network: `"dense"`, `"conv"` or `"dcgan"`.
+        network: `"dense"`, `"conv"`, `"resnet"` or `"dcgan"`.
         hidden: units of the dense network's hidden layers; None for its default.
         likelihood: p(x|z): `"normal"` (variance 1), `"normal-learned"` (one learned variance), `"normal-per-value"`,
             `"bernoulli"`, or `"auto"`: Bernoulli where every value is 0 or 1, else `"normal-learned"`. `linear_ae` has

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae import errors, models
+from keras_ae import backend, errors, models
 from keras_ae.data import Dataset, keep_labels, load
 from keras_ae.distributions import likelihoods
 from keras_ae.optimizers import Adam
@@ -20,6 +20,7 @@ LIKELIHOODS = {
     "normal-per-value": lambda: likelihoods.Normal("per_value"),
 }
 SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Recipe:
         data: a name or a path that `keras_ae.data.load` takes.
         latent_dim: dimensions of the code.
         epochs: passes over the training split.
-        network: `"dense"`, `"conv"` or `"dcgan"`, for sequences `"recurrent"` or `"transformer"`; None for the first
-            that fits the model.
+        network: `"dense"`, `"conv"`, `"resnet"` or `"dcgan"`, for sequences `"recurrent"` or `"transformer"`; None for
+            the first that fits the model.
         hidden: units of the dense network's hidden layers; None for its default.
         network_options: further arguments of the network.
         likelihood: `"auto"` (by the data), `"bernoulli"`, `"normal"`, `"normal-learned"`, `"normal-per-value"`, or with
@@ -54,6 +55,9 @@ class Recipe:
             best epoch; None for neither.
         monitor: terms whose sum on the validation data is what `patience` looks at; reconstruction and kl for a beta
             VAE whose beta changes, and with it the loss.
+        precision: `"float32"`, or `"mixed_bfloat16"`: weights and losses stay float32, layers compute with 8 bits of
+            precision, which is faster for convolutions on a GPU or a CPU with matrix units; None for Keras' own
+            setting, `keras.config.dtype_policy()`.
         seed: of weights, noise and order.
         pretrained: the trained model whose weights the training starts from: a run folder, a `.keras` file or the name
             of a preset. Its networks have to be those of this recipe; it may be another variant.
@@ -80,6 +84,7 @@ class Recipe:
     validation: float | str = 0.0
     patience: int | None = None
     monitor: Sequence[str] = ("loss",)
+    precision: str | None = None
     seed: int = 0
     pretrained: str | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +99,8 @@ class Recipe:
             raise errors.InputError(f"learning_rate must be positive. Received: {self.learning_rate!r}.")
         if self.schedule not in SCHEDULES:
             raise errors.unknown("schedule", self.schedule, SCHEDULES)
+        if self.precision is not None and self.precision not in PRECISIONS:
+            raise errors.unknown("precision", self.precision, PRECISIONS)
         if not isinstance(self.validation, str) and not 0 <= self.validation < 1:
             raise errors.InputError(
                 f"validation must be a fraction in [0, 1) or the name of a split. Received: {self.validation!r}."
@@ -149,15 +156,16 @@ class Recipe:
         network_options = dict(self.network_options)
         if self.hidden is not None:
             network_options["hidden"] = tuple(self.hidden)
-        model = create(
-            self.model,
-            dataset.shape,
-            self.latent_dim,
-            network=self.network,
-            network_options=network_options,
-            seed=self.seed,
-            **options,
-        )
+        with backend.dtype_policy(self.precision):
+            model = create(
+                self.model,
+                dataset.shape,
+                self.latent_dim,
+                network=self.network,
+                network_options=network_options,
+                seed=self.seed,
+                **options,
+            )
         steps = self.epochs * -(-(len(dataset) - self.held_out(dataset)) // self.batch_size)
         cosine = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         rate = cosine if self.schedule == "cosine" else self.learning_rate

@@ -32,10 +32,12 @@ MODELS: dict[str, type[models.Autoencoder]] = {
 NETWORKS = {
     "dense": networks.dense,
     "conv": networks.conv,
+    "resnet": networks.resnet,
     "dcgan": networks.dcgan,
     "recurrent": networks.recurrent,
     "transformer": networks.transformer,
 }
+WITH_PARAMETERS = ("resnet", "dcgan")  # networks whose decoder yields the likelihood's parameters
 
 
 def model_class(name: str) -> type[models.Autoencoder]:
@@ -103,7 +105,7 @@ def create(
         name: one of `list_models()`.
         input_shape: shape of one example, (height, width, channels) for images.
         latent_dim: number of dimensions of the code.
-        network: `"dense"`, `"conv"` or `"dcgan"`; for sequences `"recurrent"` or `"transformer"`; see
+        network: `"dense"`, `"conv"`, `"resnet"` or `"dcgan"`; for sequences `"recurrent"` or `"transformer"`; see
             `keras_ae.networks`. None: the first that fits the model.
         likelihood: p(x|z), a name or an object. None: the model's default.
         seed: integer that fixes the initial weights, the noise and the order of examples.
@@ -142,7 +144,7 @@ def create(
         options["condition_dim"] = condition_dim
     if found.autoregressive:
         options["tokens"] = likelihoods.tokens(kwargs.get("likelihood"))
-    if network == "dcgan":
+    if network in WITH_PARAMETERS:
         options["parameters"] = likelihoods.get(likelihood or "bernoulli").parameters
         kwargs["output_layer"] = "given"
     pair = _call(NETWORKS[network], f"network {network!r}", input_shape, latent_dim, seed=seed, **options)

@@ -195,6 +195,7 @@ def test_the_cosine_ends_at_zero(tmp_path):
         ({"validation": 1.5}, "validation must be"),
         ({"validation": "validaton"}, "validaton"),
         ({"network_options": {"activaton": "tanh"}}, "activaton"),
+        ({"precision": "bfloat16"}, "'bfloat16'.*'mixed_bfloat16'"),
     ],
 )
 def test_settings_that_cannot_be(settings, words, tmp_path):

@@ -135,6 +135,8 @@ def test_codes(model):
         ({"network_options": {"hiden": (3,)}}, "'hiden'.*'hidden'"),
         ({"network_options": {"hidden": (0,)}}, r"hidden\[0\] must be"),
         ({"network": "conv", "input_shape": (64,)}, r"input_shape must have 3 axes.*\(64,\)"),
+        ({"network": "resnet", "network_options": {"filters": ()}}, r"filters must name .*Received: \(\)"),
+        ({"network": "resnet", "network_options": {"blocks": -1}}, "blocks must be"),
         ({"input_shape": (8, 0, 1)}, r"input_shape\[1\] must be"),
         ({"posterior": "ful"}, "Unknown posterior: 'ful'.*'full'"),
         ({"kl": "analytical"}, "Unknown kl: 'analytical'.*'analytic'"),

@@ -53,6 +53,7 @@ NETWORKS = {
     "dense": ((VALUES,), {}),
     "linear": ((VALUES,), {"network_options": {"hidden": ()}}),
     "conv": ((8, 8, 1), {"network": "conv", "network_options": {"filters": (3, 4), "units": 5}}),
+    "resnet": ((8, 8, 1), {"network": "resnet", "network_options": {"filters": (3, 4), "units": 5}}),
     "dcgan": ((16, 16, 1), {"network": "dcgan", "network_options": {"filters": 2}}),
 }
 
@@ -62,7 +63,13 @@ NETWORKS = {
 def test_columns_of_the_decoder_stay_bounded(shape, options, max_norm, rng, tmp_path):
     model = create(shape=shape, max_norm=max_norm, penalty=0.01, **options)
     x = (rng.random((16, *shape)) > 0.5).astype("float32")
-    units = {"dense": [4, 5, 8], "linear": [4], "conv": [4, 5, 4, 3, 3], "dcgan": [4, 4, 2]}
+    units = {
+        "dense": [4, 5, 8],
+        "linear": [4],
+        "conv": [4, 5, 4, 3, 3],
+        "resnet": [4, 5, 4, 4, 4, 3, 3, 3],
+        "dcgan": [4, 4, 2],
+    }
     name = next(key for key, value in NETWORKS.items() if value == (shape, options))
     for _ in range(2):
         assert [len(norm) for norm in norms(model)] == units[name]

@@ -14,6 +14,14 @@ CASES = {
     "linear": (networks.dense, (3, 2), {"hidden": ()}, (6,), (3,)),
     "conv": (networks.conv, (8, 8, 1), {"filters": (4, 6), "units": 5}, (5,), (8, 8, 4)),
     "conv odd": (networks.conv, (9, 7, 3), {"filters": (4, 6, 8), "units": 5}, (5,), (9, 7, 4)),
+    "resnet": (networks.resnet, (8, 8, 1), {"filters": (4, 6), "units": 5}, (5,), (8, 8, 1)),
+    "resnet odd": (
+        networks.resnet,
+        (9, 7, 3),
+        {"filters": (4, 6, 8), "units": 5, "blocks": 2, "parameters": 2},
+        (5,),
+        (9, 7, 6),
+    ),
     "dcgan": (networks.dcgan, (16, 16, 1), {"filters": 2}, (4 * 4 * 4,), (16, 16, 1)),
     "dcgan odd": (networks.dcgan, (21, 18, 3), {"filters": 2, "parameters": 2}, (6 * 5 * 4,), (21, 18, 6)),
 }
@@ -47,10 +55,10 @@ def test_the_seed_fixes_the_weights(case):
     assert len({kernel.tobytes() for kernel in first}) == len(first)
 
 
-@pytest.mark.parametrize("name, shape", [("conv", (9, 7, 1)), ("dcgan", (17, 16, 3))])
+@pytest.mark.parametrize("name, shape", [("conv", (9, 7, 1)), ("resnet", (9, 7, 2)), ("dcgan", (17, 16, 3))])
 @pytest.mark.parametrize("variance", [1.0, "per_value"])
 def test_they_train_in_a_model(name, shape, variance, tmp_path):
-    options = {"filters": (4,), "units": 8} if name == "conv" else {"filters": 2}
+    options = {"filters": (4,), "units": 8} if name != "dcgan" else {"filters": 2}
     model = keras_ae.create(name="vae", input_shape=shape, latent_dim=2, seed=0, network=name,
                             network_options=options, likelihood=Normal(variance))  # fmt: skip
     model.compile("adam")
@@ -73,6 +81,36 @@ def test_a_network_of_ones_own(rng):
     x = rng.normal(size=(8, 6, 4)).astype("float32")
     assert np.isfinite(model.fit(x, verbose=0).history["loss"]).all()
     assert model.reconstruct(x).shape == x.shape
+
+
+def test_a_block_adds_to_what_it_is_given(rng):
+    """Without the second convolution of each block, the network is the one without blocks."""
+    options = {"filters": (4, 6), "units": 5}
+    with_blocks, without = (networks.resnet((9, 7, 3), 3, blocks=blocks, seed=0, **options) for blocks in (2, 0))
+    for full, bare, shape in zip(with_blocks, without, [(9, 7, 3), (3,)], strict=True):
+        adds = [layer for layer in full.layers if isinstance(layer, keras.layers.Add)]
+        assert len(adds) == 4
+        inside = set()
+        for add in adds:
+            last = add.input[1]._keras_history.operation
+            inside |= {last.name, last.input._keras_history.operation.name}
+            last.set_weights([np.zeros_like(weight) for weight in last.get_weights()])
+        outside = [layer for layer in full.layers if layer.weights and layer.name not in inside]
+        for layer, other in zip(outside, [layer for layer in bare.layers if layer.weights], strict=True):
+            other.set_weights(layer.get_weights())
+        x = rng.normal(size=(2, *shape)).astype("float32")
+        np.testing.assert_allclose(full(x), bare(x), rtol=1e-5, atol=1e-6)
+
+
+def test_four_channels_become_four_pixels():
+    """Shi et al. (2016): a decoder of one resolution whose features are constant repeats its 2x2 pixels."""
+    _, decoder = networks.resnet((6, 4, 2), 2, filters=(3,), blocks=0, units=4, parameters=2, seed=0)
+    last = decoder.get_layer("parameters")
+    bias = np.arange(16, dtype="float32")
+    last.set_weights([np.zeros_like(last.kernel), bias])
+    pixels = np.asarray(decoder(np.zeros((1, 2), "float32")))[0]
+    assert pixels.shape == (6, 4, 4)
+    np.testing.assert_array_equal(pixels[2:4, 2:4], bias.reshape(2, 2, 4))
 
 
 def test_the_encoder_misses_inputs_in_training_only():

@@ -4,10 +4,13 @@ import dataclasses
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
+from keras_ae import evaluation
 from keras_ae.errors import InputError
+from keras_ae.evaluation.baselines import independent
 from keras_ae.training import RunFolder
 from keras_ae.zoo import runs
 from keras_ae.zoo.recipe import Recipe
@@ -19,6 +22,24 @@ def test_options_of_the_optimizer(schedule):
     optimizer = recipe.build(recipe.load("train")).optimizer
     assert optimizer.beta_1 == 0.5
     assert float(optimizer.learning_rate) == pytest.approx(recipe.learning_rate)
+
+
+def test_precision_is_that_of_the_layers(tmp_path):
+    """A trained model keeps it in its file, and its log p(x) is that of its weights in float32, nearly."""
+    settings = {"network": "resnet", "network_options": {"filters": (8, 16), "units": 32}, "latent_dim": 4}
+    recipe = Recipe("vae", **settings, binarize="threshold", epochs=20, learning_rate=5e-3, precision="mixed_bfloat16")
+    model = runs.train(recipe, RunFolder(tmp_path / "run"))
+    assert keras.config.dtype_policy().name == "float32"
+    again = RunFolder(tmp_path / "run").load_model()
+    exact = Recipe("vae", **settings, binarize="threshold").build(recipe.load("train"))
+    assert [m.encoder.layers[1].compute_dtype for m in (model, again, exact)] == ["bfloat16", "bfloat16", "float32"]
+    exact.set_weights(again.get_weights())
+    x = recipe.load("test").x[:100]
+    half, full = (evaluation.log_likelihood(m, x, samples=200, seed=0).log_prob for m in (again, exact))
+    assert full.mean() > independent(recipe.load("train").x, x, model.likelihood)["log_prob"] + 3
+    assert not np.array_equal(half, full)
+    np.testing.assert_allclose(half, full, atol=0.3)
+    np.testing.assert_allclose(half.mean(), full.mean(), atol=0.03)
 
 
 def test_a_run_older_than_a_setting_goes_on(tmp_path):

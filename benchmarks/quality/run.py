@@ -11,6 +11,7 @@ their means and deviations.
 import argparse
 import csv
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from rows import ROWS
 
 from keras_ae import evaluation
 from keras_ae.evaluation import LogLikelihood
+from keras_ae.models import files
 from keras_ae.training import RunFolder
 from keras_ae.zoo import runs
 from keras_ae.zoo.recipe import Recipe
@@ -57,8 +59,7 @@ def log_likelihood(model: Any, test: np.ndarray, samples: int, seed: int, folder
         file = folder / f"log-prob-{samples}-{start:05}.npz"
         if not file.exists():
             found = evaluation.log_likelihood(model, test[start : start + PART], samples=samples, seed=seed + start)
-            np.savez(folder / "unfinished.npz", **found._asdict())
-            (folder / "unfinished.npz").rename(file)
+            files.write(file, partial(np.savez, **found._asdict()))
         parts.append(np.load(file))
     return LogLikelihood(*(np.concatenate([part[name] for part in parts]) for name in LogLikelihood._fields))
 

@@ -245,8 +245,9 @@ def _measure(model: Autoencoder, validation: np.ndarray, samples: int) -> dict[s
     """Score, squared error and reconstruction term of each example, and of a variational model its active units."""
     variational = isinstance(model, Variational)
     parts: list[tuple] = []
-    for start in range(0, len(validation), 1024):
-        batch = model.pack((ops.cast(validation[start : start + 1024], "float32"),))
+    rows = model.rows_at_once()
+    for start in range(0, len(validation), rows):
+        batch = model.pack((ops.cast(validation[start : start + rows], "float32"),))
         code = model.code(batch.x)
         z = model.propose(batch, 1, KeyedSeed(start))[0][0] if variational else code
         found = model.reconstruct_mean(batch.x), model.reconstruction(batch, z, training=False), code

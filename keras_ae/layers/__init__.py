@@ -2,7 +2,17 @@
 
 from keras_ae.layers.corruption import MaskingNoise, NormalNoise, SaltAndPepperNoise
 from keras_ae.layers.head import Head
+from keras_ae.layers.normalization import FusedBatchNormalization
 from keras_ae.layers.sampling import Sampling
 from keras_ae.layers.sequences import Observed, Positions
 
-__all__ = ["Head", "MaskingNoise", "NormalNoise", "Observed", "Positions", "SaltAndPepperNoise", "Sampling"]
+__all__ = [
+    "FusedBatchNormalization",
+    "Head",
+    "MaskingNoise",
+    "NormalNoise",
+    "Observed",
+    "Positions",
+    "SaltAndPepperNoise",
+    "Sampling",
+]

@@ -7,6 +7,7 @@ from functools import partial
 import keras
 
 from keras_ae import errors
+from keras_ae.layers import FusedBatchNormalization
 from keras_ae.networks import common
 
 
@@ -62,7 +63,7 @@ def dcgan(
             count, use_bias=not normalised, kernel_initializer=next(initializers), **strided
         )(features)
         if normalised:
-            features = keras.layers.BatchNormalization()(features)
+            features = FusedBatchNormalization()(features)
         features = keras.layers.LeakyReLU(0.2)(features)
     features = keras.layers.Flatten()(features)
 
@@ -73,12 +74,12 @@ def dcgan(
     )
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip(widths[-2::-1], sizes[-2:0:-1], strict=True):
-        values = keras.layers.ReLU()(keras.layers.BatchNormalization()(values))
+        values = keras.layers.ReLU()(FusedBatchNormalization()(values))
         values = keras.layers.Conv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(
             values
         )
         values = common.crop(values, size)
-    values = keras.layers.ReLU()(keras.layers.BatchNormalization()(values))
+    values = keras.layers.ReLU()(FusedBatchNormalization()(values))
     values = keras.layers.Conv2DTranspose(
         channels * parameters, kernel_initializer=next(initializers), dtype="float32", name="parameters", **strided
     )(values)

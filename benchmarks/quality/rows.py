@@ -28,13 +28,18 @@ WARM: dict[str, Any] = {
 }
 # Goes on where the VAE of the row vae-static ended: most of the way is the same.
 FROM_VAE: dict[str, Any] = {"pretrained": "vae_binarized_mnist"}
-CONV: dict[str, Any] = {
-    "latent_dim": 32,
-    "network": "conv",
-    "network_options": {"filters": [32, 64], "units": 256},
+# Warmed up as WARM, in half precision: matrix units make its convolutions more than twice as fast.
+RESNET: dict[str, Any] = {
+    **WARM,
+    "options": {"beta": "linear(0, 1, steps=8000)"},
+    "epochs": 80,
+    "latent_dim": 50,
+    "network": "resnet",
+    "network_options": {"filters": [32, 64], "input_dropout": 0.1},
     "batch_size": 100,
     "learning_rate": 1e-3,
     "schedule": "cosine",
+    "precision": "mixed_bfloat16",
 }
 BURDA = "Burda et al., 2016"
 PYTHAE = "Pythae, Chadebec et al., 2022"
@@ -61,23 +66,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "recipe": {"model": "iwae", "epochs": 200, "options": {"samples": 50}, **STATIC, **STANDARD},
         "published": f"-87.10 ({BURDA}), -86.82 ({PYTHAE})",
     },
-    "conv-static": {"recipe": {"model": "vae", "epochs": 40, **STATIC, **CONV}, "published": ""},
-    "resnet-static": {
-        "recipe": {
-            **WARM,
-            **STATIC,
-            "options": {"beta": "linear(0, 1, steps=8000)"},
-            "epochs": 80,
-            "latent_dim": 50,
-            "network": "resnet",
-            "network_options": {"filters": [32, 64], "input_dropout": 0.1},
-            "batch_size": 100,
-            "learning_rate": 1e-3,
-            "schedule": "cosine",
-            "precision": "mixed_bfloat16",
-        },
-        "published": "",
-    },
+    "resnet-static": {"recipe": {**RESNET, **STATIC}, "published": ""},
     "vae-dynamic": {
         "recipe": {"model": "vae", "epochs": 300, **DYNAMIC, **STANDARD, **FROM_VAE},
         "after": "vae-static",

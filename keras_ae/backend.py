@@ -2,13 +2,16 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops, tree
 
+AT_A_TIME = 3  # batches under way: one is copied by one core while others are computed
 SEED_DTYPE = {"tensorflow": "int64", "jax": "uint32"}
 
 
@@ -70,13 +73,27 @@ def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTens
     return function
 
 
+def in_parallel(function: Callable, items: Iterable, threads: int = AT_A_TIME) -> Iterator[Any]:
+    """`map` in threads, in order, with few results in memory."""
+    items = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(function, item) for item in islice(items, threads)]
+        while waiting:
+            found = waiting.pop(0).result()
+            waiting += [pool.submit(function, item) for item in islice(items, 1)]
+            yield found
+
+
 def over_rows(function: Callable, arrays: Sequence[np.ndarray], batch_size: int) -> Any:
     """A function of float32 tensors applied to the rows of arrays, a batch at a time; an array, or whatever structure
     of arrays the function gives. What a batch gives is copied once, to its place, and let go."""
     found: Any = None
-    for start in range(0, len(arrays[0]), batch_size):
-        rows = slice(start, start + batch_size)
-        part = tree.map_structure(np.asarray, function(*(ops.cast(array[rows], "float32") for array in arrays)))
+    batches = [slice(start, start + batch_size) for start in range(0, len(arrays[0]), batch_size)]
+
+    def of_batch(rows: slice) -> Any:
+        return tree.map_structure(np.asarray, function(*(ops.cast(array[rows], "float32") for array in arrays)))
+
+    for rows, part in zip(batches, in_parallel(of_batch, batches), strict=True):
         if found is None:
             found = tree.map_structure(lambda a: np.empty((len(arrays[0]), *a.shape[1:]), a.dtype), part)
         for whole, values in zip(tree.flatten(found), tree.flatten(part), strict=True):

@@ -10,9 +10,8 @@ import keras_ae
 from tests.conformance.table import QUICK_ON_JAX, RESUMED_ON_JAX, SLOW_ON_JAX, given, on_jax, targets
 from tests.helpers import ROOT, run
 
-# Compiling takes most of the time: models of one row share what is compiled, without expensive optimisations.
+# Compiling takes most of the time: models of one row share what is compiled.
 QUICK_COMPILATION = {
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }

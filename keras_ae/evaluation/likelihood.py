@@ -148,14 +148,16 @@ def _by_chunks(
 
     functions = {count: weights_for(count) for count in {per_call, samples % per_call} - {0}}
     counts = [per_call] * (samples // per_call) + [samples % per_call] * (samples % per_call > 0)
-    results = []
-    for part, start in enumerate(range(0, len(arrays[0]), size)):
+
+    def estimate(start: int) -> LogLikelihood:
         values = [ops.cast(array[start : start + size], "float32") for array in arrays]
         total = _Total(len(values[0]))
         for chunk, count in enumerate(counts):
-            key = ops.convert_to_tensor(key_of(seed, part, chunk), "int32")
+            key = ops.convert_to_tensor(key_of(seed, start // size, chunk), "int32")
             total.add(ops.convert_to_numpy(functions[count](key, *values)))
-        results.append(total.result(samples))
+        return total.result(samples)
+
+    results = backend.in_parallel(estimate, range(0, len(arrays[0]), size))
     return LogLikelihood(*(np.concatenate(values) for values in zip(*results, strict=True)))
 
 

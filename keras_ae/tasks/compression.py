@@ -10,9 +10,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -20,6 +18,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.backend import in_parallel
 from keras_ae.models import Autoencoder, files
 from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import BitsBack, check_model, levels_of
@@ -27,6 +26,7 @@ from keras_ae.tasks.bits_back import BitsBack, check_model, levels_of
 MAGIC = b"keras_ae bits-back\n"
 VERSION = 1
 FRAME = 2048  # images of a stack of their own: memory does not grow with their number, and cores share the work
+CORES = os.cpu_count() or 1
 HEAD = struct.Struct("<IBI")
 
 
@@ -119,7 +119,7 @@ def compress(
         nonlocal coded
         with open(temporary, "wb") as file:
             file.write(container.begin(MAGIC, header))
-            for part, found, net in _parallel(frame, range(0, len(x), FRAME)):
+            for part, found, net in in_parallel(frame, range(0, len(x), FRAME), CORES):
                 pixels.update(part.tobytes())
                 file.write(found)
                 coded += net
@@ -175,7 +175,7 @@ def decompress(
 
     with open(path, "rb") as file:
         file.seek(frames)
-        for part in _parallel(decoded, _frames(file, path, header)):
+        for part in in_parallel(decoded, _frames(file, path, header), CORES):
             pixels.update(part.tobytes())
             out[done : done + len(part)] = part
             done += len(part)
@@ -243,14 +243,3 @@ def _whole_numbers(x: np.ndarray, coder: BitsBack) -> np.ndarray:
     if np.isnan(x).any():
         raise errors.InputError("x has missing values (NaN), which cannot be compressed.")
     return x.astype("uint16")
-
-
-def _parallel(function: Callable, items: Iterable) -> Iterator[Any]:
-    """`map` on all cores, in order, with few results in memory."""
-    workers, items = os.cpu_count() or 1, iter(items)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(function, item) for item in islice(items, workers)]
-        while waiting:
-            found = waiting.pop(0).result()
-            waiting += [pool.submit(function, item) for item in islice(items, 1)]
-            yield found

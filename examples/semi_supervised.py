@@ -12,7 +12,9 @@ classes apart from z2 shows when the class is replaced and z2 stays (Kingma et a
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import common
 import keras
@@ -34,7 +36,8 @@ UNLABELLED, LABELLED = 200, 50  # examples of a batch
 STEPS = 1000  # of the classifiers that see labelled examples alone
 
 
-class Task(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Task:
     """A VAE that saw no labels, the data, the labels of the training data that are known, and the budget."""
 
     vae: keras_ae.VAE
@@ -96,6 +99,7 @@ METHODS: dict[str, Callable[[Task], float]] = {
 }
 
 
+@lru_cache(maxsize=1)
 def of_codes(task: Task) -> tuple[keras_ae.models.SemiSupervisedVAE, np.ndarray]:
     """M2 of z1 without the dimensions that the VAE does not use; and which it uses."""
     active = keras_ae.evaluation.active_units(task.vae, task.train.x).active
@@ -175,8 +179,7 @@ def main() -> None:
     rows = [(name, *map(cell, values)) for name, values in found.items()]
     page.table(("method", *(f"{count} labels" for count in options.labels)), rows)
     columns = 1 + train.num_classes
-    caption = f"Test images, and their z2 in every class (M1+M2, {options.labels[-1]} labels):"
-    task = Task(vae, train, test, draws[-1][0], 0, options.epochs)
+    caption = f"Test images, and their z2 in every class (M1+M2, {count} labels):"
     page.picture("analogies", plots.image_grid(analogies(task, 10), columns=columns), caption)
     page.write()
 

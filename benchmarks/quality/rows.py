@@ -67,12 +67,25 @@ ROWS: dict[str, dict[str, Any]] = {
         "published": f"-87.10 ({BURDA}), -86.82 ({PYTHAE})",
     },
     "resnet-static": {"recipe": {**RESNET, **STATIC}, "published": ""},
+    # New binary pixels in every epoch are noise enough: no dropout, here and below.
+    "resnet-dynamic": {
+        "recipe": {
+            **RESNET,
+            **DYNAMIC,
+            "model": "vae",
+            "options": {},
+            "network_options": {"filters": [32, 64]},
+            "epochs": 60,
+            "pretrained": "runs/quality/resnet-static-0-80",
+        },
+        "after": "resnet-static",
+        "published": "",
+    },
     "vae-dynamic": {
         "recipe": {"model": "vae", "epochs": 300, **DYNAMIC, **STANDARD, **FROM_VAE},
         "after": "vae-static",
         "published": f"-86.76 ({BURDA})",
     },
-    # New binary pixels in every epoch are noise enough: no dropout.
     "vae-dynamic-long": {
         "recipe": {
             "model": "vae",

@@ -54,7 +54,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=RESULTS, help="the CSV (results.csv, beside this)")
     parser.add_argument("--guard", action="store_true", help="compare with the CSV and leave it as it is")
     for name in ("keras", "torch"):
-        parser.add_argument(f"--python-{name}", type=Path, help=f"interpreter instead of the environment {name}")
+        instead = f"interpreter instead of the environment {name}"
+        parser.add_argument(f"--python-{name}", type=lambda path: Path(path).absolute(), metavar="PYTHON", help=instead)
     found = parser.parse_args()
     if found.rounds < 1:
         parser.error("needs at least 1 round")

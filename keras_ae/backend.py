@@ -74,7 +74,8 @@ def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTens
 
 
 def in_parallel(function: Callable, items: Iterable, threads: int = AT_A_TIME) -> Iterator[Any]:
-    """`map` in threads, in order, with few results in memory."""
+    """`map` in threads, in order, with few results in memory. Scopes of the caller's thread, as `keras.device`, do not
+    reach the function."""
     items = iter(items)
     with ThreadPoolExecutor(threads) as pool:
         waiting = [pool.submit(function, item) for item in islice(items, threads)]
@@ -85,8 +86,8 @@ def in_parallel(function: Callable, items: Iterable, threads: int = AT_A_TIME) -
 
 
 def over_rows(function: Callable, arrays: Sequence[np.ndarray], batch_size: int) -> Any:
-    """A function of float32 tensors applied to the rows of arrays, a batch at a time; an array, or whatever structure
-    of arrays the function gives. What a batch gives is copied once, to its place, and let go."""
+    """A function of float32 tensors applied to the rows of arrays, in batches, `AT_A_TIME` of them under way; an array,
+    or whatever structure of arrays the function gives. What a batch gives is copied once, to its place, and let go."""
     found: Any = None
     batches = [slice(start, start + batch_size) for start in range(0, len(arrays[0]), batch_size)]
 

@@ -75,6 +75,9 @@ def cost_of_precision(recipe: Recipe, model: Any, test: np.ndarray, seed: int) -
 def measure(row: str, seed: int, samples: int, epochs: int | None, train_only: bool, backwards: bool) -> dict[str, Any]:
     """Trains (on) and evaluates one model."""
     settings = ROWS[row]["recipe"] | {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    start = settings.get("pretrained", "")
+    if start.startswith("runs/") and not Path(start).exists():
+        raise SystemExit(f"{row} goes on from {start}, which `run.py {ROWS[row]['after']} --seeds 0` makes.")
     recipe = Recipe(**{"patience": settings["epochs"], **settings})
     folder = RunFolder(Path("runs/quality") / f"{row}-{seed}-{recipe.epochs}")
     model = runs.train(recipe, folder, resume=folder.exists())

@@ -43,6 +43,13 @@ COLUMNS = (
 WORSE = 0.85  # of the stored ratio: noise of these medians stays above it
 
 
+def interpreter(path: str) -> Path:
+    """The absolute path of an interpreter, since contestants run in another folder."""
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {path}")
+    return Path(path).absolute()
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="processes per case and contestant (%(default)s)")
@@ -54,8 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=RESULTS, help="the CSV (results.csv, beside this)")
     parser.add_argument("--guard", action="store_true", help="compare with the CSV and leave it as it is")
     for name in ("keras", "torch"):
-        instead = f"interpreter instead of the environment {name}"
-        parser.add_argument(f"--python-{name}", type=lambda path: Path(path).absolute(), metavar="PYTHON", help=instead)
+        parser.add_argument(f"--python-{name}", type=interpreter, help=f"interpreter instead of the environment {name}")
     found = parser.parse_args()
     if found.rounds < 1:
         parser.error("needs at least 1 round")

@@ -85,7 +85,7 @@ def log_likelihood(
         method: `"importance"`, `"prior"` or `"ais"`.
         samples: K.
         seed: integer; the same seed gives the same estimates.
-        rows: codes decoded at once, which bounds the memory.
+        rows: codes decoded at once, which bounds the memory: three such batches are under way at a time.
         condition: of each example, for a conditional model: the result is then log p(x | condition).
         steps: temperatures of `"ais"`.
         proposal: of `"importance"`, instead of the encoder's q(z|x): a distribution of arrays with one set of

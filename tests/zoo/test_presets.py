@@ -106,7 +106,7 @@ def test_a_preset_that_is_nowhere(home, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "REPOSITORY", tmp_path)
     with pytest.raises(InputError, match=r"Three ways .*clone.*hf://owner/tiny.*keras-ae zoo train tiny"):
         keras_ae.from_preset("tiny")
-    with pytest.raises(InputError, match="no preset's folder"):
+    with pytest.raises(InputError, match="no preset's folder: there is no such folder"):
         keras_ae.from_preset("./nowhere")
     with pytest.raises(InputError, match="name must be that of a preset"):
         keras_ae.from_preset(None)

@@ -98,7 +98,8 @@ def verify(folder: Path) -> None:
     Files that are not in the index are ignored: hubs add their own.
     """
     if not (folder / INDEX).is_file():
-        raise errors.InputError(f"{folder} is no preset's folder: it has no {INDEX}.")
+        missing = f"it has no {INDEX}" if folder.is_dir() else "there is no such folder"
+        raise errors.InputError(f"{folder} is no preset's folder: {missing}.")
     try:
         index = json.loads((folder / INDEX).read_text())
         version, listed = index["format"], dict(index["files"])

@@ -13,7 +13,6 @@ from tests.conformance.table import (
     CONDITIONS,
     LATENT,
     MANY_STEPS,
-    MODELS,
     PATHS,
     batch_of,
     classes,
@@ -21,6 +20,7 @@ from tests.conformance.table import (
     make,
     make_eager,
     models,
+    paths_and_slow_others,
     rows,
     same,
     targets,
@@ -95,7 +95,7 @@ def test_a_file_gives_the_same_model(row, digits, tmp_path):
     assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)  # the noise of both goes on as one
 
 
-@models
+@paths_and_slow_others
 def test_a_resumed_run_ends_like_one_that_was_not_stopped(row, digits, tmp_path):
     """Many steps a call, as users train, for one model of each kind of training step."""
     x, create = digits[0][:80], make_eager
@@ -129,10 +129,11 @@ def vectors(model, x):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory, digits):
-    """Row -> (model, folder, what a process without Keras computed with the export)."""
+def exported(tmp_path_factory, digits, request):
+    """Row -> (model, folder, what a process without Keras computed with the export), of the rows that are tested."""
+    tests = [item for item in request.session.items if "exported" in item.fixturenames]
     found = {}
-    for row in MODELS:
+    for row in dict.fromkeys(test.callspec.params["row"] for test in tests):
         model, folder = make(row), tmp_path_factory.mktemp("export")
         assert keras_ae.export(model, folder) == folder / "1"
         np.save(folder / "x.npy", digits[1][:7])
@@ -143,7 +144,7 @@ def exported(tmp_path_factory, digits):
     return {row: (model, folder, dict(np.load(folder / "found.npz"))) for row, (model, folder) in found.items()}
 
 
-@models
+@paths_and_slow_others
 def test_an_export_gives_the_same_numbers_without_keras(row, exported):
     model, folder, found = exported[row]
     close = functools.partial(np.testing.assert_allclose, atol=1e-5, rtol=1e-5)
@@ -165,7 +166,7 @@ def test_an_export_gives_the_same_numbers_without_keras(row, exported):
     assert np.array_equal(found["score_7"], found["score_again"])
 
 
-@models
+@paths_and_slow_others
 def test_an_export_samples_by_seed(row, exported):
     model, _, found = exported[row]
     signatures = {"decode", "encode", "reconstruct", "score", "serving_default"}
@@ -181,7 +182,7 @@ def test_an_export_samples_by_seed(row, exported):
     assert len(np.unique(found["sample"], axis=0)) == 5
 
 
-@models
+@paths_and_slow_others
 def test_an_export_stores_each_weight_once(row, exported):
     model, folder, _ = exported[row]
     size = sum(4 * int(np.prod(weight.shape)) for weight in model.weights)

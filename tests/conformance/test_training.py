@@ -110,7 +110,7 @@ def test_the_objective_gives_a_value_for_each_example(row, digits):
         assert evaluated[name] == pytest.approx(term.mean(), rel=1e-4)
 
 
-@models
+@paths_and_slow_others
 def test_one_example_is_enough(row, digits):
     model = make_eager(row)
     x = digits[0][:1]

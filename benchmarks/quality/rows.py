@@ -28,7 +28,7 @@ WARM: dict[str, Any] = {
 }
 # Goes on where the VAE of the row vae-static ended: most of the way is the same.
 FROM_VAE: dict[str, Any] = {"pretrained": "vae_binarized_mnist"}
-# Warmed up as WARM, in half precision: matrix units make its convolutions more than twice as fast.
+# Warmed up as WARM, in half precision, for processors with matrix units.
 RESNET: dict[str, Any] = {
     **WARM,
     "options": {"beta": "linear(0, 1, steps=8000)"},
@@ -67,7 +67,20 @@ ROWS: dict[str, dict[str, Any]] = {
         "published": f"-87.10 ({BURDA}), -86.82 ({PYTHAE})",
     },
     "resnet-static": {"recipe": {**RESNET, **STATIC}, "published": ""},
-    # New binary pixels in every epoch are noise enough: no dropout, here and below.
+    "resnet-iwae3-static": {
+        "recipe": {
+            **RESNET,
+            **STATIC,
+            "model": "iwae",
+            "options": {"samples": 3},
+            "monitor": ["loss"],
+            "epochs": 50,
+            "pretrained": "runs/quality/resnet-static-0-80",
+        },
+        "after": "resnet-static",
+        "published": "",
+    },
+    # New binary pixels in every epoch are noise enough: no dropout, here and in vae-dynamic-long.
     "resnet-dynamic": {
         "recipe": {
             **RESNET,

@@ -80,7 +80,8 @@ def measure(row: str, seed: int, samples: int, epochs: int | None, train_only: b
         raise SystemExit(f"{row} goes on from {start}, which `run.py {ROWS[row]['after']} --seeds 0` makes.")
     recipe = Recipe(**{"patience": settings["epochs"], **settings})
     folder = RunFolder(Path("runs/quality") / f"{row}-{seed}-{recipe.epochs}")
-    model = runs.train(recipe, folder, resume=folder.exists())
+    ended = folder.model_file.exists()  # then another process may use the folder, too
+    model = runs.trained(folder.path) if ended else runs.train(recipe, folder, resume=folder.exists())
     history = folder.history()
     best = min(history, key=lambda epoch: sum(epoch[f"val_{name}"] for name in recipe.monitor))
     if train_only:

@@ -98,8 +98,8 @@ def verify(folder: Path) -> None:
     Files that are not in the index are ignored: hubs add their own.
     """
     if not (folder / INDEX).is_file():
-        missing = f"it has no {INDEX}" if folder.is_dir() else "there is no such folder"
-        raise errors.InputError(f"{folder} is no preset's folder: {missing}.")
+        why = f"it has no {INDEX}" if folder.is_dir() else "there is no such folder"
+        raise errors.InputError(f"{folder} is no preset's folder: {why}.")
     try:
         index = json.loads((folder / INDEX).read_text())
         version, listed = index["format"], dict(index["files"])

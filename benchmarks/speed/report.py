@@ -13,6 +13,7 @@ from cases import CONTESTANTS, GROWN, GROWTH
 HERE = Path(__file__).parent
 PICTURE = HERE.parents[1] / "docs" / "images" / "speed.png"
 REFERENCE = "torch"
+BOUND = "products"
 TEXT = """# Speed
 
 `python benchmarks/speed/run.py` writes this file from `results.csv`, where every process has a row. Contestants:
@@ -22,9 +23,10 @@ TEXT = """# Speed
 All have the same networks, parameters, batches and arithmetic (float32), and the threads that they take by default on
 the {cores} cores of the machine. `mlp` is 784-512-256-16 and its mirror; `conv` has 32 and 64 channels with stride 2
 and a dense layer of 256; `dcgan` is DCGAN's, for 64x64x3 images of noise; the other images are MNIST, black or white.
-Each run is a process of its own; the contestants take turns. Medians over the rounds, of the ratio to
-`torch` with its range. In use, keras_ae takes the batches of its default (`model.rows_at_once()`). Other work on the
-same machine moves the speed by a factor of two, and the ratios less.
+Each run is a process of its own; the contestants take turns. Medians over the rounds, of the ratio to `torch` and to
+the bound with its range, or to `handwritten` where these take no part. In use, keras_ae takes the batches of its
+default (`model.rows_at_once()`). Other work on the same machine moves the speed by a factor of two, and the ratios
+less.
 
 On a CPU, TensorFlow is the backend for convolutional networks, whose kernels in XLA are several times slower.
 
@@ -89,15 +91,19 @@ def table(rows: list[dict[str, Any]], case: str) -> str:
         if any(row[name] not in ("", "nan") for row in of_case)
     }
     first, rounds = of_case[0], len({row["round"] for row in of_case})
+    taking_part = dict.fromkeys(row["contestant"] for row in of_case)
+    compared = [name for name in (REFERENCE, BOUND) if name in taking_part] or (taking_part.keys() & {"handwritten"})
     lines = [
         f"## {case}\n",
         f"{int(first['rows']):,} images, batches of {first['batch_size']}, {first['date']}, rounds: {rounds}.\n",
-        f"| | / {REFERENCE} | " + " | ".join(columns) + " |",
-        "|---|--:|" + "--:|" * len(columns),
+        "| | " + " | ".join([*(f"/ {name}" for name in compared), *columns]) + " |",
+        "|---" + "|--:" * (len(compared) + len(columns)) + "|",
     ]
-    for name in dict.fromkeys(row["contestant"] for row in of_case):
-        ratio = ratios(rows, case, name)
-        cells = ["-" if not ratio else f"**{statistics.median(ratio):.2f}** ({min(ratio):.2f} to {max(ratio):.2f})"]
+    for name in taking_part:
+        cells = []
+        for reference in compared:
+            ratio = ratios(rows, case, name, reference)
+            cells.append(f"**{statistics.median(ratio):.2f}** ({min(ratio):.2f} to {max(ratio):.2f})" if ratio else "-")
         for column, form in columns.values():
             found = values(rows, case, name, column)
             cells.append(form.format(statistics.median(found.values())) if found else "-")

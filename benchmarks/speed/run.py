@@ -6,7 +6,8 @@
 
 Every measurement is a process of its own, in a pinned virtual environment that the first call makes; the contestants
 take turns in every round, so that what else the machine does hits all of them. Writes a row per process to the CSV, and
-medians and ratios to README.md and docs/images/speed.png; rows of cases that are not measured this time stay.
+medians and ratios to README.md and docs/images/speed.png, after every round; rows of cases that are not measured this
+time stay.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import datetime
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +71,16 @@ def arguments() -> argparse.Namespace:
     return found
 
 
-def measured(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for every process."""
+def measured(options: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
+    """Round by round, a row for every process."""
     used = {CONTESTANTS[name].environment for name in options.contestants} | {"keras"}
     pythons = {name: getattr(options, f"python_{name}") or environments.interpreter(name) for name in used}
     images = environments.HOME / "mnist.npy"
     if not images.exists():
         environments.run(pythons["keras"], "keras", "", "images.py", str(images))
     common = {"cores": len(os.sched_getaffinity(0)), "date": datetime.date.today().isoformat()}
-    rows: list[dict[str, Any]] = []
     for number in range(options.rounds):
+        rows: list[dict[str, Any]] = []
         for name in options.cases:
             case = (CASES | GROWN)[name]
             taking_part = [contestant for contestant in case.contestants if contestant in options.contestants]
@@ -93,7 +95,7 @@ def measured(options: argparse.Namespace) -> list[dict[str, Any]]:
                     sizes = {"rows": case.rows, "batch_size": case.batch_size}
                     rows.append({"case": label, "contestant": who, "round": number + 1, **figures, **sizes, **common})
                     print(f"round {number + 1}: {label}: {who}: {found['seconds']:.3f} s", flush=True)
-    return rows
+        yield rows
 
 
 def labels(name: str) -> list[str]:
@@ -110,22 +112,30 @@ def read(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file))
 
 
-def main() -> None:
-    """Measures, and writes or compares."""
-    options = arguments()
-    if options.guard:
-        sys.exit(report.compare(read(options.out), measured(options), WORSE))
-    new = measured(options)
+def save(earlier: list[dict[str, Any]], new: list[dict[str, Any]], path: Path) -> None:
+    """Writes the CSV and its report, with the earlier rows of what was not measured anew."""
     done = {(row["case"], row["contestant"]) for row in new}
-    rows = [row for row in read(options.out) if (row["case"], row["contestant"]) not in done] + new
+    rows = [row for row in earlier if (row["case"], row["contestant"]) not in done] + new
     order = [label for name in (*CASES, *GROWN) for label in labels(name)]
     rows.sort(key=lambda row: (order.index(row["case"]), list(CONTESTANTS).index(row["contestant"])))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    report.write(read(options.out), options.out)
+    report.write(read(path), path)
+
+
+def main() -> None:
+    """Measures, and writes or compares."""
+    options = arguments()
+    earlier, new = read(options.out), []
+    for rows in measured(options):
+        new += rows
+        if not options.guard:
+            save(earlier, new, options.out)
+    if options.guard:
+        sys.exit(report.compare(earlier, new, WORSE))
 
 
 if __name__ == "__main__":

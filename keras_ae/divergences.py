@@ -48,8 +48,8 @@ def kl_full(q: DiagonalNormal | FullNormal, p: DiagonalNormal | FullNormal) -> A
     With S = L L^T all is triangular: tr S2^-1 S1 = |L2^-1 L1|^2.
     """
     q, p = as_full(q), as_full(p)
-    ratio = ops.linalg.solve_triangular(p.scale_tril, q.scale_tril, lower=True)
-    shift = ops.linalg.solve_triangular(p.scale_tril, (p.mean - q.mean)[..., None], lower=True)
+    inverse = p.inverse_scale()
+    ratio, shift = inverse @ q.scale_tril, inverse @ (p.mean - q.mean)[..., None]
     squares = ops.sum(ops.square(ratio), axis=(-2, -1)) + ops.sum(ops.square(shift), axis=(-2, -1))
     return 0.5 * (squares - q.mean.shape[-1] + p.log_det() - q.log_det())
 

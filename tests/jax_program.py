@@ -15,7 +15,9 @@ import keras
 import numpy as np
 
 import keras_ae
+from keras_ae import divergences
 from keras_ae.backend import KeyedSeed
+from keras_ae.distributions import FullNormal
 from tests.conformance.table import RESUMED_ON_JAX, batch_of, given, make, same, targets, weights
 
 SIZES = (("train", 11), ("test", 2))
@@ -105,6 +107,17 @@ def estimates(folder):
     return found | {"elbo": float(gap.elbo.mean()), "amortisation": float(gap.amortisation.min())}
 
 
+def calls_of_lapack():
+    """How many are in the density and the divergences of full covariances; see `FullNormal.inverse_scale`."""
+
+    def of_full_covariances(mean, factor, z):
+        q = FullNormal(mean, factor)
+        return q.log_prob(z), divergences.kl(q, FullNormal(z, factor))
+
+    shapes = [jax.ShapeDtypeStruct(shape, "float32") for shape in ((4, 5), (4, 5, 5), (4, 5))]
+    return jax.jit(of_full_covariances).lower(*shapes).as_text().count("custom_call")
+
+
 def many_steps_change_nothing(folder):
     """Whether several steps a call give the same weights as one."""
     found = []
@@ -122,6 +135,7 @@ def of_few_models(folder):
         "resumed": {row: resumes(row, folder) for row in RESUMED_ON_JAX},
         "inputless": inputless(),
         "estimates": estimates(folder),
+        "calls_of_lapack": calls_of_lapack(),
         "many_steps": many_steps_change_nothing(folder),
         "exported": str(keras_ae.export(model, folder / "exported")),
     }

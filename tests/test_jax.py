@@ -51,6 +51,10 @@ def test_jax_runs_without_tensorflow(results):
     assert results["tensorflow"] == []
 
 
+def test_batches_may_be_under_way_together(results):
+    assert results["calls_of_lapack"] == 0
+
+
 @on_jax
 def test_training(found):
     history = found["history"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
-from scipy import integrate, stats
+from scipy import integrate, linalg, stats
 
 from keras_ae import divergences
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound
@@ -65,6 +65,14 @@ def test_layout_of_the_full_covariance():
     np.testing.assert_allclose(q.scale_tril[0], [[1, 0, 0], [4, 2, 0], [5, 6, 3]], rtol=1e-6)
     np.testing.assert_allclose(q.variance()[0], [1, 20, 70], rtol=1e-6)
     np.testing.assert_allclose(q.log_det()[0], np.log(36), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 8, 21])
+def test_inverse_of_the_factor(dim, rng):
+    lower = np.tril(rng.normal(size=(BATCH, dim, dim)), -1) + np.eye(dim) * rng.uniform(0.5, 2, (BATCH, 1, dim))
+    expected = linalg.inv(lower)
+    found = FullNormal(np.zeros((BATCH, dim)), ops.array(lower)).inverse_scale()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 def test_full_covariance_in_one_dimension():

@@ -32,7 +32,7 @@ RECIPE: dict[str, Any] = {
     "batch_size": 256,
     "learning_rate": 2e-3,
     "schedule": "cosine",
-    "options": {"covariance": "full", "pretraining": 15},
+    "options": {"components": 20, "covariance": "full", "pretraining": 15},
 }
 COLUMNS = ("method", "seed", "accuracy", "nmi", "ari", "seconds")
 

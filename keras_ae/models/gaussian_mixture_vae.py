@@ -4,9 +4,11 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+from scipy.special import entr
 from sklearn.mixture import GaussianMixture
 
 from keras_ae import divergences, errors
+from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import DiagonalNormal, FullNormal, NormalMixture, bound
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
@@ -14,6 +16,7 @@ from keras_ae.models.batch import Batch
 
 EXAMPLES = 20_000  # so many codes fix a mixture of some dozens of components
 STARTS = 5  # of expectation maximisation
+DRAWS = 5000  # of the mixture, that say which components overlap
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -23,11 +26,13 @@ class GaussianMixtureVAE(Variational):
         -ELBO = E_q(z|x)[-log p(x|z) + log q(z|x) - log p(z)],    p(z) = sum_c pi_c N(z; m_c, S_c)
 
     pi, m and S are learned. The sum over c is exact, where VaDE bounds it with a q(c|x): p(c|z), the responsibility of
-    cluster c for a code, needs no network. The first epochs are those of a plain VAE with p(z) = N(0, I); then the
-    mixture is fitted to the codes by expectation maximisation, and all is trained together.
+    component c for a code, needs no network. The first epochs are those of a plain VAE with p(z) = N(0, I); then the
+    mixture is fitted to the codes by expectation maximisation, and all is trained together. A cluster is a component,
+    or several that overlap: `merged`.
 
     Args:
-        clusters: K, the number of components.
+        clusters: how many there are.
+        components: K, of the mixture; None for as many as clusters. Some more find clusters of any shape.
         covariance: of each component, `"diagonal"` (VaDE) or `"full"`: clusters may be long in any direction.
         pretraining: epochs before the mixture is fitted; 0 leaves it to you: `find_clusters(x)`.
         posterior, encoder, decoder, latent_dim, likelihood, output_layer, seed: see `VAE`.
@@ -36,7 +41,7 @@ class GaussianMixtureVAE(Variational):
 
     Raises:
         InputError: full covariances of codes that are not vectors, pretraining with a generator, fewer examples than
-            clusters, or no clusters found yet.
+            components, fewer components than clusters, or no clusters found yet.
 
     Example:
         >>> from keras_ae import networks
@@ -48,17 +53,20 @@ class GaussianMixtureVAE(Variational):
     """
 
     terms = ("reconstruction", "kl")
-    settings = ("clusters", "covariance", "pretraining")
+    settings = ("clusters", "components", "covariance", "pretraining")
 
     def __init__(
         self,
         *args: Any,
         clusters: int = 10,
+        components: int | None = None,
         covariance: Literal["diagonal", "full"] = "diagonal",
         pretraining: int = 10,
         **kwargs: Any,
     ) -> None:
         self.clusters = errors.whole_number("clusters", clusters)
+        components = self.clusters if components is None else components
+        self.components = errors.whole_number("components", components, least=self.clusters)
         if covariance not in ("diagonal", "full"):
             raise errors.unknown("covariance", covariance, ("diagonal", "full"))
         self.covariance = covariance
@@ -68,9 +76,9 @@ class GaussianMixtureVAE(Variational):
 
     def make_code_heads(self) -> None:
         super().make_code_heads()
-        shape = (self.clusters, *self.latent_shape)
+        shape = (self.components, *self.latent_shape)
         plain = {"initializer": "zeros", "dtype": "float32", "autocast": False}
-        self.logits = self.add_weight(shape=(self.clusters,), name="logits", **plain)
+        self.logits = self.add_weight(shape=(self.components,), name="logits", **plain)
         self.means = self.add_weight(shape=shape, name="means", **plain)
         self.log_vars = self.add_weight(shape=shape, name="log_vars", **plain)
         self.lower = None
@@ -80,7 +88,7 @@ class GaussianMixtureVAE(Variational):
                     f"covariance='full' needs an integer latent_dim. Received: {self.latent_dim!r}."
                 )
             below = self.latent_shape[0] * (self.latent_shape[0] - 1) // 2
-            self.lower = self.add_weight(shape=(self.clusters, below), name="lower", **plain) if below else None
+            self.lower = self.add_weight(shape=(self.components, below), name="lower", **plain) if below else None
         self.found = self.add_weight(shape=(), trainable=False, name="found", **plain)
 
     def prior_given(self, condition: Any) -> NormalMixture:
@@ -107,12 +115,12 @@ class GaussianMixtureVAE(Variational):
         rng = np.random.default_rng(self.seed)
         q = self.over_batches("posterior", x[rng.permutation(len(x))[:EXAMPLES]])
         z = np.asarray(q.rsample(rng.normal(size=q.mean.shape).astype("float32"))).reshape(len(q.mean), -1)
-        if len(z) < self.clusters:
-            raise errors.InputError(f"{self.clusters} clusters need as many examples at least. Received: {len(z)}.")
+        if len(z) < self.components:
+            raise errors.InputError(f"{self.components} components need as many examples at least. Received: {len(z)}.")
         kind, random_state = "diag" if self.lower is None else "full", self.seed % 2**32
-        mixture = GaussianMixture(self.clusters, covariance_type=kind, n_init=STARTS, random_state=random_state)
+        mixture = GaussianMixture(self.components, covariance_type=kind, n_init=STARTS, random_state=random_state)
         mixture.fit(np.asarray(z, "float64"))
-        shape = (self.clusters, *self.latent_shape)
+        shape = (self.components, *self.latent_shape)
         self.logits.assign(np.log(mixture.weights_))
         self.means.assign(mixture.means_.reshape(shape))
         variances = mixture.covariances_
@@ -139,22 +147,58 @@ class GaussianMixtureVAE(Variational):
 
         return [keras.callbacks.LambdaCallback(on_epoch_begin=fit_mixture)]
 
+    def clusters_of_components(self) -> np.ndarray:
+        """1 where a component (row) belongs to a cluster (column), 0 elsewhere."""
+        prior = self.prior_given(None)
+        return merged(np.asarray(prior.posterior(prior.sample(DRAWS, KeyedSeed(0)))), self.clusters)
+
     def responsibilities(self, x: Any) -> Any:
-        """p(c|z) at the mean of q(z|x), as tensors: (batch, K)."""
+        """p(c|z) of the components at the mean of q(z|x), as tensors: (batch, K)."""
         return self.prior_given(None).posterior(self.code(x))
 
     def own_signatures(self) -> dict[str, Any]:
-        return {"cluster_probabilities": lambda x: {"probabilities": self.responsibilities(x)}}
+        clusters = self.clusters_of_components().astype("float32")
+        return {"cluster_probabilities": lambda x: {"probabilities": self.responsibilities(x) @ clusters}}
 
     def cluster_probabilities(self, x: Any, batch_size: int | None = None) -> np.ndarray:
-        """p(c|z) at the mean of q(z|x), as arrays: (n, *event) -> (n, K)."""
+        """The probability of each cluster at the mean of q(z|x), as arrays: (n, *event) -> (n, clusters)."""
         if not float(self.found):
             raise errors.InputError(
                 f"There are no clusters yet: `fit` finds them after its first {self.pretraining} epochs. Train for "
                 "longer, or call model.find_clusters(x)."
             )
-        return self.over_batches("responsibilities", inputs.check_x(self, x, explained=False), batch_size)
+        x = inputs.check_x(self, x, explained=False)
+        return self.over_batches("responsibilities", x, batch_size) @ self.clusters_of_components().astype("float32")
 
     def cluster(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The most probable cluster of each example: (n, *event) -> (n,)."""
         return self.cluster_probabilities(x, batch_size).argmax(axis=1)
+
+
+def merged(posterior: np.ndarray, clusters: int) -> np.ndarray:
+    """Components of a mixture that overlap most, merged pair by pair until `clusters` are left (Baudry et al., 2010, J.
+    Comput. Graph. Stat. 19:332, sec. 3):
+
+        argmax_ij  sum_n [h(p_ni) + h(p_nj) - h(p_ni + p_nj)] / sum_n [p_ni + p_nj],    h(p) = -p log p
+
+    is the pair whose merging makes the clusters of its draws most certain. They do not divide by how many draws it has;
+    then large components attract each other.
+
+    Args:
+        posterior: p_ni, the probability of component i given draw n: (n, components).
+        clusters: how many are wanted.
+
+    Returns:
+        1 where a component (row) is part of a cluster (column), 0 elsewhere.
+    """
+    p, parts = posterior.astype("float64"), np.eye(posterior.shape[1])
+    while p.shape[1] > clusters:
+        entropies, sizes = entr(p).sum(axis=0), p.sum(axis=0)
+        together = np.stack([entr(p + column[:, None]).sum(axis=0) for column in p.T])
+        gains = (np.add.outer(entropies, entropies) - together) / (np.add.outer(sizes, sizes) + 1e-9)
+        np.fill_diagonal(gains, -np.inf)
+        i, j = np.unravel_index(gains.argmax(), gains.shape)
+        for columns in (p, parts):
+            columns[:, j] += columns[:, i]
+        p, parts = (np.delete(columns, i, axis=1) for columns in (p, parts))
+    return parts

@@ -59,7 +59,9 @@ TABLE: dict[str, Row] = {
     "denoising_ae": Row(SMALL),
     "dropout_ae": Row(SMALL),
     "gaussian_mixture_vae": Row({**SMALL, "clusters": 3, "pretraining": 1}, NOISY | LATER),
-    "gaussian_mixture_vae:full": Row({**SMALL, "clusters": 3, "pretraining": 1, "covariance": "full"}, NOISY | LATER),
+    "gaussian_mixture_vae:full": Row(
+        {**SMALL, "clusters": 3, "components": 4, "pretraining": 1, "covariance": "full"}, NOISY | LATER
+    ),
     "iwae": Row(SMALL, NOISY | BOUND),
     "iwae:doubly_reparameterized": Row({**SMALL, "samples": 3, "doubly_reparameterized": True}, NOISY | BOUND),
     "kl_sparse_ae": Row({**SMALL, "penalty": 0.1}, STATISTIC),

@@ -14,6 +14,7 @@ from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import DiagonalNormal, FullNormal, NormalMixture
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.errors import InputError
+from keras_ae.models.gaussian_mixture_vae import merged
 from keras_ae.optimizers import Adam
 
 RNG = np.random.default_rng(0)
@@ -104,10 +105,10 @@ def test_before_there_are_clusters_it_is_a_vae():
         model.cluster(x)
 
 
-@pytest.mark.parametrize("covariance", ["diagonal", "full"])
-def test_clusters_are_found_after_the_pretraining(covariance):
+@pytest.mark.parametrize("options", [{"covariance": "diagonal"}, {"covariance": "full"}, {"components": 7}])
+def test_clusters_are_found_after_the_pretraining(options):
     x, y = blobs()
-    model = make(pretraining=20, covariance=covariance)
+    model = make(pretraining=20, **options)
     model.fit(x, epochs=20, verbose=0)
     assert float(model.found) == 0
     model.fit(x, epochs=30, initial_epoch=20, verbose=0)
@@ -180,16 +181,32 @@ def test_covariances_that_there_are_not(options, message):
 
 
 def test_too_few_examples():
-    with pytest.raises(InputError, match=r"3 clusters need as many examples at least\. Received: 2"):
+    with pytest.raises(InputError, match=r"3 components need as many examples at least\. Received: 2"):
         make().find_clusters(blobs(2)[0])
 
 
-@pytest.mark.parametrize("covariance", ["diagonal", "full"])
-def test_exports_and_files_tell_the_clusters(tmp_path, covariance):
-    model, (x, _) = make(covariance=covariance), blobs(60)
+def test_too_few_components():
+    with pytest.raises(InputError, match=r"components must be a whole number of at least 3\. Received: components=2"):
+        make(components=2)
+
+
+def test_components_that_overlap_most_are_merged():
+    """Components 0 and 1 share few of many draws, 2 and 3 most of few."""
+    kinds = np.array([[0.9, 0.1, 0, 0], [0.1, 0.9, 0, 0], [0, 0, 0.5, 0.5], [0, 0, 0.6, 0.4]])
+    draws = kinds.repeat([500, 500, 5, 5], axis=0)
+    np.testing.assert_array_equal(merged(draws, 4), np.eye(4))
+    np.testing.assert_array_equal(merged(draws, 3), [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]])
+    np.testing.assert_array_equal(merged(draws, 2), [[1, 0], [1, 0], [0, 1], [0, 1]])
+    np.testing.assert_array_equal(merged(draws, 1), np.ones((4, 1)))
+
+
+@pytest.mark.parametrize("options", [{"covariance": "diagonal"}, {"covariance": "full"}, {"components": 5}])
+def test_exports_and_files_tell_the_clusters(tmp_path, options):
+    model, (x, _) = make(**options), blobs(60)
     model.find_clusters(x)
     exported = tf.saved_model.load(keras_ae.export(model, tmp_path))
     found = exported.signatures["cluster_probabilities"](x=tf.constant(x))["probabilities"]
+    assert found.shape == (60, K)
     np.testing.assert_allclose(found, model.cluster_probabilities(x), atol=1e-6)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")

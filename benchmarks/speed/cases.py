@@ -111,11 +111,9 @@ CASES = {
         rows=640,
         epochs=2,
     ),
-    **{
-        f"use {network}": Case("use", SOME, network=network, batch_size=1024, rows=20_000)
-        for network in ("mlp", "conv")
-    },
-    "likelihood, K = 5,000": Case("likelihood", ("keras_ae", "keras_ae_jax"), batch_size=5000, rows=500, epochs=1),
+    "use mlp": Case("use", SOME, batch_size=1024, rows=20_000),
+    "use conv": Case("use", SOME, network="conv", batch_size=1024, rows=10_000),
+    "likelihood, K = 5,000": Case("likelihood", ("keras_ae", "keras_ae_jax"), batch_size=5000, rows=200, epochs=1),
     "serve, batch 1": Case("serve", ("keras_ae", "handwritten"), batch_size=1, rows=1000),
     "serve, batch 256": Case("serve", ("keras_ae", "handwritten"), batch_size=256, rows=25_600),
     "import": Case("import", ("keras_ae", "keras_ae_jax"), rows=0),
@@ -131,7 +129,8 @@ GROWTH: dict[str, dict[str, Case]] = {
         for side in (16, 32, 64)
     },
     "images in memory": {
-        f"{rows:,}": Case("train", BOTH, rows=rows, epochs=2 if rows < 1e5 else 1) for rows in (1000, 10_000, 100_000)
+        f"{rows:,}": Case("train", BOTH, rows=rows, epochs=2 if rows < 1e5 else 1)
+        for rows in (1000, 10_000, 100_000, 1_000_000)
     },
     "cores": {str(cores): Case("train", BOTH, cores=cores, epochs=2) for cores in (1, 2)},
     "K of an IWAE": {

@@ -63,14 +63,17 @@ def arguments() -> argparse.Namespace:
         "--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="NAME", help="(all)"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="the CSV (results.csv, beside this)")
-    parser.add_argument("--resume", action="store_true", help="measure what the CSV lacks of the rounds")
-    parser.add_argument("--guard", action="store_true", help="compare with the CSV and leave it as it is")
+    against_csv = parser.add_mutually_exclusive_group()
+    against_csv.add_argument("--resume", action="store_true", help="measure what the CSV lacks of the rounds")
+    against_csv.add_argument("--guard", action="store_true", help="compare with the CSV and leave it as it is")
     for name in ("keras", "torch"):
         parser.add_argument(f"--python-{name}", type=interpreter, help=f"interpreter instead of the environment {name}")
     found = parser.parse_args()
     if found.rounds < 1:
         parser.error("needs at least 1 round")
     found.cases = found.cases or [*CASES, *(GROWN if found.full else {})]
+    if not any({*found.contestants} & {*(CASES | GROWN)[name].contestants} for name in found.cases):
+        parser.error("none of these contestants takes part in these cases")
     return found
 
 

@@ -157,6 +157,8 @@ class GaussianMixtureVAE(Variational):
         return self.prior_given(None).posterior(self.code(x))
 
     def own_signatures(self) -> dict[str, Any]:
+        if not float(self.found):
+            return {}
         clusters = self.clusters_of_components().astype("float32")
         return {"cluster_probabilities": lambda x: {"probabilities": self.responsibilities(x) @ clusters}}
 

@@ -103,6 +103,7 @@ def test_before_there_are_clusters_it_is_a_vae():
     )
     with pytest.raises(InputError, match=r"no clusters yet: `fit` finds them after its first 10 epochs"):
         model.cluster(x)
+    assert "cluster_probabilities" not in model.own_signatures()
 
 
 @pytest.mark.parametrize("options", [{"covariance": "diagonal"}, {"covariance": "full"}, {"components": 7}])

@@ -108,7 +108,7 @@ CASES = {
         model="contractive_ae",
         options={"estimator": "exact"},
         latent_dim=64,
-        rows=640,
+        rows=2560,
         epochs=2,
     ),
     "use mlp": Case("use", SOME, batch_size=1024, rows=20_000),

@@ -139,8 +139,9 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(shown)), shown)
     axes.invert_yaxis()
+    axes.margins(y=0.01)
     axes.set_xlabel("images a second, relative to PyTorch")
-    axes.legend(fontsize="small")
+    figure.legend(fontsize="small", loc="outside upper center", ncols=5)
     figure.savefig(path, dpi=100)
 
 

@@ -71,7 +71,8 @@ class ContractiveAE(Autoencoder):
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
         probes = self.unit_vectors(batch.x) if self._exact else self.random_signs(batch.x)
         code, pull_back = backend.vjp(self, lambda x: self.code(x, training), batch.x)
-        squared_norm = sum(_squared_norm(pull_back(v)) for v in probes)
+        gradients = ops.vectorized_map(pull_back, probes)
+        squared_norm = ops.sum(ops.square(gradients), axis=(0, *range(2, ops.ndim(gradients))))
         if not self._exact:
             squared_norm /= self.probes
         return {
@@ -79,19 +80,15 @@ class ContractiveAE(Autoencoder):
             "contraction": self.now(self.penalty) * squared_norm,
         }
 
-    def unit_vectors(self, x: Any) -> list[Any]:
-        """The unit vectors of the code with a random sign for each example: latent_dim times (batch, latent_dim)."""
+    def unit_vectors(self, x: Any) -> Any:
+        """The unit vectors of the code with a random sign for each example: (latent_dim, batch, latent_dim)."""
         (dim,) = self.latent_shape
-        return [self.fair_signs((ops.shape(x)[0], 1)) * row for row in ops.unstack(ops.eye(dim), num=dim)]
+        return self.fair_signs((ops.shape(x)[0], 1)) * ops.eye(dim)[:, None]
 
-    def random_signs(self, x: Any) -> list[Any]:
-        """Vectors of independent fair signs: `probes` times (batch, latent_dim)."""
-        return [self.fair_signs((ops.shape(x)[0], *self.latent_shape)) for _ in range(self.probes)]
+    def random_signs(self, x: Any) -> Any:
+        """Vectors of independent fair signs: (probes, batch, latent_dim)."""
+        return self.fair_signs((self.probes, ops.shape(x)[0], *self.latent_shape))
 
     def fair_signs(self, shape: Any) -> Any:
         """-1 or 1, each with probability 1/2."""
         return ops.sign(backend.uniform_noise(shape, self.noise) - 0.5 + 1e-9)
-
-
-def _squared_norm(gradient: Any) -> Any:
-    return ops.sum(ops.square(gradient), axis=tuple(range(1, ops.ndim(gradient))))

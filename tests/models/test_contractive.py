@@ -85,7 +85,7 @@ def test_the_exact_form_is_the_jacobian_of_a_convolutional_encoder(rng):
 def test_probes_have_the_exact_form_as_their_expectation(x, monkeypatch):
     """The mean over all vectors of signs is not an estimate any more."""
     exact, estimate = (create(4, hidden=(5,), estimator=name, probes=16) for name in ("exact", "hutchinson"))
-    signs = [tf.tile([v], (len(x), 1)) for v in itertools.product([-1.0, 1.0], repeat=4)]
+    signs = tf.stack([tf.tile([v], (len(x), 1)) for v in itertools.product([-1.0, 1.0], repeat=4)])
     monkeypatch.setattr(estimate, "random_signs", lambda x: signs)
     np.testing.assert_allclose(squared_norms(estimate, x), squared_norms(exact, x), rtol=1e-4)
 
@@ -144,7 +144,7 @@ def in_float64(weights, x):
 @pytest.mark.parametrize("estimator", ["exact", "hutchinson"])
 def test_its_gradient_is_that_of_finite_differences(estimator, x, monkeypatch):
     model = create(2, hidden=(5, 3), estimator=estimator, probes=4)
-    signs = [tf.tile([v], (len(x), 1)) for v in itertools.product([-1.0, 1.0], repeat=2)]
+    signs = tf.stack([tf.tile([v], (len(x), 1)) for v in itertools.product([-1.0, 1.0], repeat=2)])
     monkeypatch.setattr(model, "random_signs", lambda x: signs)
     variables = [*model.encoder.trainable_weights, model.code_head.kernel]
     with tf.GradientTape() as tape:

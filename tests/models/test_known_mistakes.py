@@ -45,7 +45,7 @@ def still(model, monkeypatch):
         monkeypatch.setattr(model, "sampling", sample)
     if hasattr(model, "random_signs"):
         signs = np.array([1, -1, 1], "float32")
-        monkeypatch.setattr(model, "random_signs", lambda x: [ops.tile(signs[None], (ops.shape(x)[0], 1))])
+        monkeypatch.setattr(model, "random_signs", lambda x: ops.tile(signs[None, None], (1, ops.shape(x)[0], 1)))
     if model.prior is not None:
         draw = type(model.prior).sample
         monkeypatch.setattr(model.prior, "sample", lambda n, seed: draw(model.prior, n, KeyedSeed(0)))

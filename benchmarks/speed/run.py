@@ -1,6 +1,6 @@
 """Speed and memory, side by side with what people would use instead.
 
-    python benchmarks/speed/run.py                       # about an hour on two cores; --full takes what it takes
+    python benchmarks/speed/run.py                       # 40 minutes on two idle cores; --full takes what it takes
     python benchmarks/speed/run.py --cases "mlp 128" --contestants keras_ae torch --rounds 3 --out /tmp/results.csv
     python benchmarks/speed/run.py --resume              # goes on where the last one was interrupted
     python benchmarks/speed/run.py --guard               # exit code 1 where a ratio is worse than the stored one

@@ -73,6 +73,18 @@ def compiled(model: keras.Model, function: Callable, *signature: keras.KerasTens
     return function
 
 
+def fused(function: Callable) -> Callable:
+    """A function of tensors for use inside `compiled` ones, as few kernels: under TensorFlow, XLA compiles it.
+
+    It pays where many cheap operations follow each other on large tensors. Under JAX all of `compiled` is compiled so.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True, autograph=False)
+    return function
+
+
 def in_parallel(function: Callable, items: Iterable, threads: int = AT_A_TIME) -> Iterator[Any]:
     """`map` in threads, in order, with few results in memory. Scopes of the caller's thread, as `keras.device`, do not
     reach the function."""

@@ -35,7 +35,7 @@ START, END = "<!-- {what}: written by benchmarks/compression/run.py -->", "<!-- 
 LEVELS = {  # the VAE of grey levels
     "model": "vae",
     "levels": True,
-    "likelihood": "discretized_logistic",
+    "likelihood": "discretized_logistic_mixture",
     "latent_dim": 50,
     "hidden": (400, 400),
     "network_options": {"activation": "gelu"},

@@ -108,6 +108,36 @@ class DiscretizedLogistic(Levels):
         log_weights = ops.log_softmax(ops.stack(parameters[2 * count :], axis=-1), axis=-1)
         return ops.logsumexp(log_weights + ops.stack(parts, axis=-1), axis=-1)
 
+    def probabilities(self, params: Any) -> Any:
+        mixture = [[ops.expand_dims(values, -1) for values in component] for component in self._mixture(params)]
+        return sum(weight * self._component_probabilities(m, s) for weight, m, s in mixture)
+
+    def mean(self, params: Any) -> Any:
+        mixture = self._mixture(params)
+
+        def add(level: Any, total: Any) -> Any:  # E[x] = sum of P(x >= k) over the levels k above 0
+            edge = ops.cast(level, "float32") - 0.5
+            return total + sum(weight * ops.sigmoid((m - edge) / s) for weight, m, s in mixture)
+
+        return ops.fori_loop(1, self.levels, add, ops.zeros_like(mixture[0][1]))
+
+    def _mixture(self, params: Any) -> list[tuple[Any, Any, Any]]:
+        """Weight, location and scale of every component."""
+        parameters, count, weights = self._listed(params), self.components, [1.0]
+        if count > 1:
+            logits = ops.stack(parameters[2 * count :], axis=-1)
+            weights = ops.unstack(ops.softmax(logits, axis=-1), count, axis=-1)
+        return [(weights[i], self._location(parameters[i]), self._scale(parameters[count + i])) for i in range(count)]
+
+    def _component_probabilities(self, m: Any, s: Any) -> Any:
+        """F(k + 1/2) - F(k - 1/2), above m as the difference of 1 - F, so that no numbers near 1 are subtracted."""
+        edges = np.array([-math.inf, *np.arange(0.5, self.levels - 1), math.inf], "float32")
+        below = edges < m
+        tail = ops.sigmoid(-ops.abs(edges - m) / s)
+        low, high = below[..., :-1], below[..., 1:]
+        rise = ops.where(low, -1.0, 1.0) * tail[..., :-1] + ops.where(high, 1.0, -1.0) * tail[..., 1:]
+        return ops.maximum(rise + ops.where(ops.logical_and(low, ops.logical_not(high)), 1.0, 0.0), 0.0)
+
     def _component(self, x: Any, location: Any, scale: Any) -> Any:
         """log(sigmoid(a) - sigmoid(b)) = log sigmoid(a) + log sigmoid(-b) + log(1 - exp(b - a)): nothing cancels."""
         m, s = self._location(location), self._scale(scale)

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from scipy.special import ndtr, ndtri
 
-from keras_ae import errors
+from keras_ae import backend, errors
 from keras_ae.distributions import StandardNormal, likelihoods
 from keras_ae.models import Autoencoder
 
@@ -49,6 +49,7 @@ class BitsBack:
         shapes = model.event_shape, model.latent_shape
         event, code = (keras.KerasTensor((None, *shape), "float32") for shape in shapes)
         self._posterior = model.compiled_once("bits_back_posterior", self._mean_and_log_var, event)
+        self._level_probabilities = backend.fused(model.likelihood.probabilities)
         self._likelihood = model.compiled_once("bits_back_likelihood", self._probabilities, code)
         self.levels = levels_of(model)
 
@@ -57,7 +58,7 @@ class BitsBack:
         return q.mean, q.log_var
 
     def _probabilities(self, z: Any) -> Any:
-        return self.model.likelihood.probabilities(self.model.decode_params(z))
+        return self._level_probabilities(self.model.decode_params(z))
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Images of levels as words of 32 bits, and the reserve that `decode` needs to know."""

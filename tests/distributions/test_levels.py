@@ -61,6 +61,19 @@ def test_discretized_logistic_is_scipys():
     np.testing.assert_allclose(p, np.diff(edges), rtol=1e-3)
 
 
+@pytest.mark.parametrize("components", [1, 3])
+@pytest.mark.parametrize("location", [-0.9, 0.0, 0.9])
+def test_probabilities_of_logistics_are_exact_in_both_tails(components, location):
+    likelihood = likelihoods.DiscretizedLogistic(256, components)
+    params = np.repeat([location, -4.0, 0.0], components)[None, : likelihood.parameters].astype("float32")
+    p = np.asarray(likelihood.probabilities(params), "float64")[0, 0]
+    levels = np.arange(256.0)[:, None]
+    log_p = np.asarray(likelihood.log_prob(levels, np.repeat(params, 256, axis=0)))
+    seen = log_p > -80  # above the smallest float32
+    assert seen.sum() > 150
+    np.testing.assert_allclose(np.log(p[seen]), log_p[seen], atol=1e-3)
+
+
 def test_beta_binomial_is_scipys():
     p = ops.convert_to_numpy(likelihoods.BetaBinomial(5).probabilities(np.array([[1.0, -0.5]], "float32")))[0, 0]
     a, b = (np.exp(raw / np.sqrt(1 + (raw / 7) ** 2)) for raw in (1.0, -0.5))
@@ -74,6 +87,7 @@ def test_a_model_of_levels_trains(name):
     model.compile("adam")
     losses = model.fit(data.x[:256], epochs=3, batch_size=64, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
+    assert set(np.unique(model.sample(3, seed=0, observation="sample"))) <= set(range(17))
 
 
 def test_levels_outside_are_refused():

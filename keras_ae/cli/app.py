@@ -93,8 +93,9 @@ def train(
     likelihood: Annotated[
         str,
         typer.Option(
-            help="auto, bernoulli, normal, normal-learned, normal-per-value; with --levels categorical, "
-            "discretized_logistic, discretized_logistic_mixture, quantized_normal or beta_binomial."
+            help="auto, bernoulli, normal (variance 1), normal-0.05 (variance 0.05), normal-learned, normal-per-value; "
+            "with --levels categorical, discretized_logistic, discretized_logistic_mixture, quantized_normal or "
+            "beta_binomial."
         ),
     ] = "auto",
     binarize: Annotated[str | None, typer.Option(help="threshold, fixed or dynamic (anew each epoch).")] = None,

@@ -1,6 +1,7 @@
 """Observation models of whole numbers 0..K-1 in their order, such as grey levels."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -75,8 +76,38 @@ class Levels(Likelihood):
         return 0.5 * (self.levels - 1) * ops.exp(log_scale)
 
 
+class Quantized(Levels):
+    """Base of the distributions of real numbers that are integrated over the levels: sums of many levels are cheap."""
+
+    def masses(self, params: Any, edges: Any) -> Any:
+        """P(edges[i] <= x < edges[i + 1]) of every value.
+
+        Args:
+            params: (..., parameters of all values).
+            edges: whole numbers from 0 to K that rise, of a shape that broadcasts with (..., values, edges).
+
+        Returns:
+            (..., values, edges - 1).
+        """
+        raise NotImplementedError
+
+    def probabilities(self, params: Any) -> Any:
+        return self.masses(params, np.arange(self.levels + 1, dtype="float32"))
+
+    def _masses(self, edges: Any, m: Any, s: Any, above: Callable[[Any], Any]) -> Any:
+        """Of a symmetric distribution around m with the scale s; `above(z)` is P(x > m + s z).
+
+        Above m it is the difference of what lies above the edges, so that no numbers near 1 are subtracted.
+        """
+        at = ops.where(edges <= 0, -math.inf, ops.where(edges >= self.levels, math.inf, edges - 0.5))
+        below, tail = at < m, above(ops.abs(at - m) / s)
+        low, high = below[..., :-1], below[..., 1:]
+        rise = ops.where(low, -1.0, 1.0) * tail[..., :-1] + ops.where(high, 1.0, -1.0) * tail[..., 1:]
+        return ops.maximum(rise + ops.where(ops.logical_and(low, ops.logical_not(high)), 1.0, 0.0), 0.0)
+
+
 @keras.saving.register_keras_serializable("keras_ae")
-class DiscretizedLogistic(Levels):
+class DiscretizedLogistic(Quantized):
     """A logistic distribution, or a mixture of them, integrated over the levels (Salimans et al., 2017,
     arXiv:1701.05517, eq. 2).
 
@@ -108,9 +139,9 @@ class DiscretizedLogistic(Levels):
         log_weights = ops.log_softmax(ops.stack(parameters[2 * count :], axis=-1), axis=-1)
         return ops.logsumexp(log_weights + ops.stack(parts, axis=-1), axis=-1)
 
-    def probabilities(self, params: Any) -> Any:
-        mixture = [[ops.expand_dims(values, -1) for values in component] for component in self._mixture(params)]
-        return sum(weight * self._component_probabilities(m, s) for weight, m, s in mixture)
+    def masses(self, params: Any, edges: Any) -> Any:
+        mixture = [(weight[..., None], m[..., None], s[..., None]) for weight, m, s in self._mixture(params)]
+        return sum(weight * self._masses(edges, m, s, lambda z: ops.sigmoid(-z)) for weight, m, s in mixture)
 
     def mean(self, params: Any) -> Any:
         mixture = self._mixture(params)
@@ -123,20 +154,12 @@ class DiscretizedLogistic(Levels):
 
     def _mixture(self, params: Any) -> list[tuple[Any, Any, Any]]:
         """Weight, location and scale of every component."""
-        parameters, count, weights = self._listed(params), self.components, [1.0]
+        parameters, count = self._listed(params), self.components
+        weights = [ops.ones_like(parameters[0])]
         if count > 1:
             logits = ops.stack(parameters[2 * count :], axis=-1)
             weights = ops.unstack(ops.softmax(logits, axis=-1), count, axis=-1)
         return [(weights[i], self._location(parameters[i]), self._scale(parameters[count + i])) for i in range(count)]
-
-    def _component_probabilities(self, m: Any, s: Any) -> Any:
-        """F(k + 1/2) - F(k - 1/2), above m as the difference of 1 - F, so that no numbers near 1 are subtracted."""
-        edges = np.array([-math.inf, *np.arange(0.5, self.levels - 1), math.inf], "float32")
-        below = edges < m
-        tail = ops.sigmoid(-ops.abs(edges - m) / s)
-        low, high = below[..., :-1], below[..., 1:]
-        rise = ops.where(low, -1.0, 1.0) * tail[..., :-1] + ops.where(high, 1.0, -1.0) * tail[..., 1:]
-        return ops.maximum(rise + ops.where(ops.logical_and(low, ops.logical_not(high)), 1.0, 0.0), 0.0)
 
     def _component(self, x: Any, location: Any, scale: Any) -> Any:
         """log(sigmoid(a) - sigmoid(b)) = log sigmoid(a) + log sigmoid(-b) + log(1 - exp(b - a)): nothing cancels."""
@@ -147,7 +170,7 @@ class DiscretizedLogistic(Levels):
 
 
 @keras.saving.register_keras_serializable("keras_ae")
-class QuantizedNormal(Levels):
+class QuantizedNormal(Quantized):
     """A normal distribution integrated over the levels; the outer ones reach to infinity.
 
         p(k) = (1 - e) (Phi((k + 1/2 - m) / s) - Phi((k - 1/2 - m) / s)) + e / K,    e = 1e-5
@@ -161,6 +184,12 @@ class QuantizedNormal(Levels):
     """
 
     uniform = 1e-5
+
+    def masses(self, params: Any, edges: Any) -> Any:
+        location, raw_scale = self._listed(params)
+        m, s = self._location(location)[..., None], self._scale(raw_scale)[..., None]
+        inside = self._masses(edges, m, s, lambda z: 0.5 * ops.erfc(z / math.sqrt(2)))
+        return (1 - self.uniform) * inside + self.uniform / self.levels * (edges[..., 1:] - edges[..., :-1])
 
     def level_log_prob(self, x: Any, parameters: Any) -> Any:
         location, scale = self._location(parameters[0]), self._scale(parameters[1])

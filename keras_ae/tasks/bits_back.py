@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -12,9 +12,45 @@ from scipy.special import ndtr, ndtri
 
 from keras_ae import backend, errors
 from keras_ae.distributions import StandardNormal, likelihoods
+from keras_ae.distributions.levels import Quantized
 from keras_ae.models import Autoencoder
 
 WORD = 32  # bits
+Masses = Callable[[np.ndarray], np.ndarray]  # edges: P(edges[..., i] <= k < edges[..., i + 1]), (..., edges - 1)
+
+
+class Digits:
+    """Whole numbers k below `size` as two digits, whose tables of probabilities are short.
+
+        k = base high + low,    p(k) = p(high) p(low | high),    base = sqrt(size), rounded up
+
+    Args:
+        size: how many numbers there are.
+        base: `size` for one digit alone.
+    """
+
+    def __init__(self, size: int, base: int | None = None) -> None:
+        self.size, self.base = size, base or math.isqrt(size - 1) + 1
+
+    def high(self) -> np.ndarray:
+        """The edges between high digits, base apart."""
+        return np.minimum(np.arange(0, self.size + self.base, self.base), self.size)
+
+    def low(self, high: Any) -> np.ndarray:
+        """The edges between the numbers that begin with a high digit: (..., base + 1)."""
+        return np.minimum(np.asarray(high)[..., None] * self.base + np.arange(self.base + 1), self.size)
+
+    def push(self, stack: Any, k: np.ndarray, masses: Masses) -> None:
+        """Codes numbers, (n,), of the distributions `masses`."""
+        high, low = np.divmod(k.astype("int32"), self.base)
+        stack.encode_reverse(low, _categorical(), masses(self.low(high)))
+        if self.base < self.size:
+            stack.encode_reverse(high, _categorical(), masses(self.high()))
+
+    def pop(self, stack: Any, masses: Masses) -> np.ndarray:
+        """The inverse of `push`."""
+        high = stack.decode(_categorical(), masses(self.high())) if self.base < self.size else np.zeros(1, "int32")
+        return self.base * high + stack.decode(_categorical(), masses(self.low(high)))
 
 
 class BitsBack:
@@ -43,22 +79,33 @@ class BitsBack:
         self.batch_size = batch_size
         self.latent_bits = latent_bits
         self.dimensions = math.prod(model.latent_shape)
-        bins = 2**latent_bits
+        self.levels, bins = levels_of(model), 2**latent_bits
         self.edges = ndtri(np.arange(bins + 1) / bins)
         self.centres = ndtri((np.arange(bins) + 0.5) / bins).astype("float32")
         shapes = model.event_shape, model.latent_shape
         event, code = (keras.KerasTensor((None, *shape), "float32") for shape in shapes)
+        self.code = Digits(bins)
+        event, code, params, edges = (
+            keras.KerasTensor(shape, "float32")
+            for shape in ((None, *model.event_shape), (None, *model.latent_shape), (None, None), (None, None, None))
+        )
         self._posterior = model.compiled_once("bits_back_posterior", self._mean_and_log_var, event)
-        self._level_probabilities = backend.fused(model.likelihood.probabilities)
-        self._likelihood = model.compiled_once("bits_back_likelihood", self._probabilities, code)
-        self.levels = levels_of(model)
+        self._params = model.compiled_once("bits_back_params", self._flat_params, code)
+        # Short tables where sums of levels are cheap, and otherwise one of all levels.
+        if isinstance(model.likelihood, Quantized):
+            self.value, masses = Digits(self.levels), backend.fused(model.likelihood.masses)
+            self._masses = model.compiled_once("bits_back_masses", lambda *tensors: [masses(*tensors)], params, edges)
+        else:
+            self.value, table = Digits(self.levels, self.levels), backend.fused(model.likelihood.probabilities)
+            self._table = model.compiled_once("bits_back_table", lambda params: [table(params)], params)
 
     def _mean_and_log_var(self, x: Any) -> tuple[Any, Any]:
         q = self.model.posterior(x)
         return q.mean, q.log_var
 
-    def _probabilities(self, z: Any) -> Any:
-        return self._level_probabilities(self.model.decode_params(z))
+    def _flat_params(self, z: Any) -> list[Any]:
+        params = self.model.decode_params(z)
+        return [ops.reshape(params, (ops.shape(params)[0], -1))]
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Images of levels as words of 32 bits, and the reserve that `decode` needs to know."""
@@ -79,11 +126,12 @@ class BitsBack:
     def numerics(self) -> str:
         """A hash of what the networks give on this machine: where it differs, other probabilities were coded with."""
         random = np.random.default_rng(0)
+        bins = random.integers(self.code.size, size=self.batch_size * self.dimensions)
         x = random.integers(self.levels, size=(self.batch_size, *self.model.event_shape))
-        z = self._of_bins(random.integers(len(self.centres), size=self.batch_size * self.dimensions))
         found = hashlib.sha256()
-        for array in (self._posterior_bins(x), self._observation(z)):
-            found.update(np.ascontiguousarray(array).tobytes())
+        for digits, k, masses in ((self.code, bins, self._of_code(x)), (self.value, x.ravel(), self._of_value(bins))):
+            for edges in (digits.high(), digits.low(k // digits.base)):
+                found.update(np.ascontiguousarray(masses(edges)).tobytes())
         return found.hexdigest()
 
     def start(self, reserve: int) -> np.ndarray:
@@ -101,37 +149,46 @@ class BitsBack:
 
     def _push(self, stack: Any, x: np.ndarray) -> bool:
         """Codes images; False if the stack had not enough bits."""
-        bins = stack.decode(_categorical(), self._posterior_bins(x))
+        bins = self.code.pop(stack, self._of_code(x))
         if stack.num_words() < 2:
             return False
-        stack.encode_reverse(x.astype("int32").ravel(), _categorical(), self._observation(self._of_bins(bins)))
-        stack.encode_reverse(bins, _uniform(len(self.centres)))
+        self.value.push(stack, x.ravel(), self._of_value(bins))
+        stack.encode_reverse(bins, _uniform(self.code.size))
         return True
 
     def _pop(self, stack: Any, n: int) -> np.ndarray:
         """The inverse of `_push`."""
-        bins = stack.decode(_uniform(len(self.centres)), n * self.dimensions)
-        x = stack.decode(_categorical(), self._observation(self._of_bins(bins))).reshape(n, *self.model.event_shape)
-        stack.encode_reverse(bins, _categorical(), self._posterior_bins(x))
+        bins = stack.decode(_uniform(self.code.size), n * self.dimensions)
+        x = self.value.pop(stack, self._of_value(bins)).reshape(n, *self.model.event_shape)
+        self.code.push(stack, bins, self._of_code(x))
         return x
 
-    def _of_bins(self, bins: np.ndarray) -> np.ndarray:
-        return self.centres[bins].reshape(-1, *self.model.latent_shape)
-
-    def _posterior_bins(self, x: np.ndarray) -> np.ndarray:
-        """q(z|x) of every interval: (n * dimensions, intervals)."""
+    def _of_code(self, x: np.ndarray) -> Masses:
+        """q(z|x) of the intervals of all dimensions of the codes of images."""
         mean, log_var = (v.astype("float64").reshape(-1, 1) for v in self._batched(self._posterior, x))
-        return np.diff(ndtr((self.edges - mean) / np.exp(0.5 * log_var)), axis=1)
+        return lambda edges: np.diff(ndtr((self.edges[edges] - mean) / np.exp(0.5 * log_var)), axis=-1) + 1e-200
 
-    def _observation(self, z: np.ndarray) -> np.ndarray:
-        """p(x|z) of every level of every value: (n * values, levels)."""
-        (found,) = self._batched(lambda z: [self._likelihood(z)], z)
-        return found.reshape(-1, self.levels)
+    def _of_value(self, bins: np.ndarray) -> Masses:
+        """p(x|z) of the levels of all values of images, of the intervals of their codes."""
+        z = self.centres[bins].reshape(-1, *self.model.latent_shape)
+        (params,) = self._batched(self._params, z)
+        if self.value.base == self.value.size:
+            (table,) = self._batched(self._table, params)
+            return lambda edges: table.reshape(-1, self.levels)
+        values = params.shape[1] // self.model.likelihood.parameters
 
-    def _batched(self, function: Any, x: np.ndarray) -> list[np.ndarray]:
-        """What a network gives for at most `batch_size` examples, always asked for as many."""
-        padded = np.resize(x, (self.batch_size, *x.shape[1:])).astype("float32")
-        return [ops.convert_to_numpy(found)[: len(x)] for found in function(ops.convert_to_tensor(padded))]
+        def masses(edges: np.ndarray) -> np.ndarray:
+            every = np.broadcast_to(edges, (len(z) * values, edges.shape[-1])).reshape(len(z), values, -1)
+            (found,) = self._batched(self._masses, params, every)
+            return found.reshape(-1, found.shape[-1]) + 1e-30
+
+        return masses
+
+    def _batched(self, function: Callable, *arrays: np.ndarray) -> list[np.ndarray]:
+        """What a function of tensors gives for at most `batch_size` examples, always asked for as many."""
+        padded = [np.resize(a, (self.batch_size, *a.shape[1:])).astype("float32") for a in arrays]
+        results = function(*map(ops.convert_to_tensor, padded))
+        return [ops.convert_to_numpy(found)[: len(arrays[0])] for found in results]
 
 
 def check_model(model: Any) -> None:

@@ -24,7 +24,7 @@ from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import BitsBack, check_model, levels_of
 
 MAGIC = b"keras_ae bits-back\n"
-VERSION = 1
+VERSION = 2  # 1 had one table for all levels of a value
 FRAME = 2048  # images of a stack of their own: memory does not grow with their number, and cores share the work
 CORES = os.cpu_count() or 1
 HEAD = struct.Struct("<IBI")

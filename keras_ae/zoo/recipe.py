@@ -1,5 +1,6 @@
 """The settings of a training."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -36,9 +37,9 @@ class Recipe:
             the first that fits the model.
         hidden: units of the dense network's hidden layers; None for its default.
         network_options: further arguments of the network.
-        likelihood: `"auto"` (by the data), `"bernoulli"`, `"normal"`, `"normal-learned"`, `"normal-per-value"`, or with
-            `levels` `"categorical"`, `"discretized_logistic"`, `"discretized_logistic_mixture"` (of five),
-            `"quantized_normal"` or `"beta_binomial"`.
+        likelihood: `"auto"` (by the data), `"bernoulli"`, `"normal"` of variance 1, `"normal-0.05"` of that variance,
+            `"normal-learned"`, `"normal-per-value"`, or with `levels` `"categorical"`, `"discretized_logistic"`,
+            `"discretized_logistic_mixture"` (of five), `"quantized_normal"` or `"beta_binomial"`.
         binarize: None, `"threshold"`, `"fixed"` or `"dynamic"`.
         levels: whether pixels stay whole numbers, for likelihoods of levels.
         image_size: (height, width) of a folder of images.
@@ -185,6 +186,8 @@ class Recipe:
             if dataset.levels is None:
                 raise errors.InputError(f"likelihood {name!r} needs whole-number pixels: add --levels.")
             return likelihoods.OF_LEVELS[name](dataset.levels)
-        if name not in LIKELIHOODS:
-            raise errors.unknown("likelihood", name, [*LIKELIHOODS, *likelihoods.OF_LEVELS, "auto"])
-        return LIKELIHOODS[name]()
+        if name in LIKELIHOODS:
+            return LIKELIHOODS[name]()
+        if variance := re.fullmatch(r"normal-(\d+(\.\d+)?(e-?\d+)?)", name):
+            return likelihoods.Normal(float(variance[1]))
+        raise errors.unknown("likelihood", name, [*LIKELIHOODS, "normal-0.05", *likelihoods.OF_LEVELS, "auto"])

@@ -1,5 +1,7 @@
 """Likelihoods of grey levels against SciPy and against themselves."""
 
+import itertools
+
 import numpy as np
 import pytest
 from keras import ops
@@ -43,6 +45,15 @@ def test_mean_and_samples_are_those_of_the_probabilities(name):
     x = ops.convert_to_numpy(likelihood.sample(many, keras_ae.backend.KeyedSeed(1)))
     shares = np.stack([(x == level).mean(axis=0) for level in range(9)], axis=-1)
     np.testing.assert_allclose(shares, p[0], atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["discretized_logistic", "discretized_logistic_mixture", "quantized_normal"])
+def test_masses_are_sums_of_probabilities(name):
+    likelihood, edges = ALL[name](17), np.array([0, 5, 6, 12, 17, 17], "float32")
+    params = parameters(likelihood, 3.0)
+    p = ops.convert_to_numpy(likelihood.probabilities(params))
+    expected = np.stack([p[..., int(a) : int(b)].sum(axis=-1) for a, b in itertools.pairwise(edges)], axis=-1)
+    np.testing.assert_allclose(likelihood.masses(params, edges), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_quantized_normal_is_scipys():

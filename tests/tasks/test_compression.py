@@ -65,9 +65,10 @@ def test_every_likelihood_comes_back(name, n, tmp_path):
     assert back.dtype == "uint8" and found.images == n and found.size == (tmp_path / "x").stat().st_size
 
 
-def test_noise_comes_back(trained, tmp_path):
+@pytest.mark.parametrize("latent_bits", [1, 7, 16])
+def test_noise_comes_back(latent_bits, trained, tmp_path):
     x = np.random.default_rng(0).integers(2, size=(70, 8, 8, 1))
-    compress(x, trained, tmp_path / "x", latent_bits=12)
+    compress(x, trained, tmp_path / "x", latent_bits)
     np.testing.assert_array_equal(decompress(tmp_path / "x", trained), x)
 
 
@@ -78,6 +79,17 @@ def test_the_rate_is_the_negative_elbo(trained, tmp_path):
     bound = -evaluation.elbo(trained, x, samples=16).elbo.mean() / np.log(2) / 64
     assert coded == pytest.approx(bound, rel=0.015)
     assert coded < 0.8 * 8 * len(np.packbits(x.astype(bool))) / x.size
+
+
+@pytest.mark.parametrize("size", [2, 3, 17, 256])
+def test_two_digits_cost_what_the_number_does(size):
+    p = np.random.default_rng(0).dirichlet(np.ones(size))
+    cumulative, k = np.append(0, p.cumsum()), np.arange(size)
+    digits = bits_back.Digits(size)
+    high = np.diff(cumulative[digits.high()])[k // digits.base]
+    low = np.diff(cumulative[digits.low(k // digits.base)])
+    np.testing.assert_allclose(low[k, k % digits.base] / low.sum(axis=1), p / high, rtol=1e-9)
+    np.testing.assert_allclose(low.sum(axis=1), high, rtol=1e-9)
 
 
 def test_the_words_that_a_stack_starts_with_are_overhead(trained, tmp_path):
@@ -138,12 +150,12 @@ def test_other_floating_point_is_refused(written, trained, monkeypatch):
 def test_what_cannot_be_decoded_is_not_written(trained, tmp_path, monkeypatch):
     (tmp_path / "x").write_text("mine")
     calls = iter(range(1000))
-    honest = compression.BitsBack._posterior_bins
+    honest = compression.BitsBack._batched
 
-    def unsteady(self, x):
-        return honest(self, x) + 1e-4 * next(calls)
+    def unsteady(self, function, *arrays):
+        return [found + 1e-4 * next(calls) for found in honest(self, function, *arrays)]
 
-    monkeypatch.setattr(compression.BitsBack, "_posterior_bins", unsteady)
+    monkeypatch.setattr(compression.BitsBack, "_batched", unsteady)
     with pytest.raises(InputError, match="Decoding gave other images"):
         compress(digits("bernoulli")[:20], trained, tmp_path / "x")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]

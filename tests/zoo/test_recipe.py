@@ -24,6 +24,19 @@ def test_options_of_the_optimizer(schedule):
     assert float(optimizer.learning_rate) == pytest.approx(recipe.learning_rate)
 
 
+@pytest.mark.parametrize("name", ["normal-0.05", "normal-1e-3", "normal-2"])
+def test_the_variance_of_a_normal_likelihood(name):
+    recipe = Recipe("vae", hidden=(4,), latent_dim=2, likelihood=name)
+    assert recipe.build(recipe.load("train")).likelihood.variance == float(name[len("normal-") :])
+
+
+@pytest.mark.parametrize(("name", "message"), [("normal-x", "Unknown likelihood"), ("normal-0", "positive number")])
+def test_no_such_variance(name, message):
+    recipe = Recipe("vae", hidden=(4,), latent_dim=2, likelihood=name)
+    with pytest.raises(InputError, match=message):
+        recipe.build(recipe.load("train"))
+
+
 def test_precision_is_that_of_the_layers(tmp_path):
     """A trained model keeps it in its file, and its log p(x) is that of its weights in float32, nearly."""
     settings = {"network": "resnet", "network_options": {"filters": (8, 16), "units": 32}, "latent_dim": 4}

@@ -16,7 +16,8 @@ from keras_ae.distributions.levels import Quantized
 from keras_ae.models import Autoencoder
 
 WORD = 32  # bits
-Masses = Callable[[np.ndarray], np.ndarray]  # edges: P(edges[..., i] <= k < edges[..., i + 1]), (..., edges - 1)
+TINY = 1e-30  # of tables whose probabilities are all 0 otherwise
+Tables = Callable[[np.ndarray | None], np.ndarray]  # of the low digit given the high one; with None of the high one
 
 
 class Digits:
@@ -32,25 +33,24 @@ class Digits:
     def __init__(self, size: int, base: int | None = None) -> None:
         self.size, self.base = size, base or math.isqrt(size - 1) + 1
 
-    def high(self) -> np.ndarray:
-        """The edges between high digits, base apart."""
-        return np.minimum(np.arange(0, self.size + self.base, self.base), self.size)
+    def edges(self, high: Any = None) -> Any:
+        """The numbers between which a digit lies: base apart, or (..., base + 1) of the ones that begin with `high`."""
+        if high is None:
+            return np.minimum(np.arange(0, self.size + self.base, self.base), self.size)
+        return (high[..., None] * self.base + np.arange(self.base + 1)).clip(max=self.size)
 
-    def low(self, high: Any) -> np.ndarray:
-        """The edges between the numbers that begin with a high digit: (..., base + 1)."""
-        return np.minimum(np.asarray(high)[..., None] * self.base + np.arange(self.base + 1), self.size)
-
-    def push(self, stack: Any, k: np.ndarray, masses: Masses) -> None:
-        """Codes numbers, (n,), of the distributions `masses`."""
+    def push(self, stack: Any, k: np.ndarray, tables: Tables) -> None:
+        """Codes numbers, (n,)."""
         high, low = np.divmod(k.astype("int32"), self.base)
-        stack.encode_reverse(low, _categorical(), masses(self.low(high)))
+        stack.encode_reverse(low, _categorical(), tables(high))
         if self.base < self.size:
-            stack.encode_reverse(high, _categorical(), masses(self.high()))
+            stack.encode_reverse(high, _categorical(), tables(None))
 
-    def pop(self, stack: Any, masses: Masses) -> np.ndarray:
+    def pop(self, stack: Any, n: int, tables: Tables) -> np.ndarray:
         """The inverse of `push`."""
-        high = stack.decode(_categorical(), masses(self.high())) if self.base < self.size else np.zeros(1, "int32")
-        return self.base * high + stack.decode(_categorical(), masses(self.low(high)))
+        two = self.base < self.size
+        high = stack.decode(_categorical(), tables(None)) if two else np.zeros(n, "int32")
+        return self.base * high + stack.decode(_categorical(), tables(high))
 
 
 class BitsBack:
@@ -85,27 +85,35 @@ class BitsBack:
         shapes = model.event_shape, model.latent_shape
         event, code = (keras.KerasTensor((None, *shape), "float32") for shape in shapes)
         self.code = Digits(bins)
-        event, code, params, edges = (
+        event, code, params, high = (
             keras.KerasTensor(shape, "float32")
-            for shape in ((None, *model.event_shape), (None, *model.latent_shape), (None, None), (None, None, None))
+            for shape in ((None, *model.event_shape), (None, *model.latent_shape), (None, None), (None, None))
         )
+        # Two digits where sums over levels are cheap.
+        self.value = Digits(self.levels, None if isinstance(model.likelihood, Quantized) else self.levels)
         self._posterior = model.compiled_once("bits_back_posterior", self._mean_and_log_var, event)
-        self._params = model.compiled_once("bits_back_params", self._flat_params, code)
-        # Short tables where sums of levels are cheap, and otherwise one of all levels.
-        if isinstance(model.likelihood, Quantized):
-            self.value, masses = Digits(self.levels), backend.fused(model.likelihood.masses)
-            self._masses = model.compiled_once("bits_back_masses", lambda *tensors: [masses(*tensors)], params, edges)
-        else:
-            self.value, table = Digits(self.levels, self.levels), backend.fused(model.likelihood.probabilities)
-            self._table = model.compiled_once("bits_back_table", lambda params: [table(params)], params)
+        self._first_table, self._second_table = backend.fused(self._first), backend.fused(self._second)
+        self._params_and_table = model.compiled_once("bits_back_first", self._decode, code)
+        self._low_table = model.compiled_once("bits_back_second", lambda *at: [self._second_table(*at)], params, high)
 
     def _mean_and_log_var(self, x: Any) -> tuple[Any, Any]:
         q = self.model.posterior(x)
         return q.mean, q.log_var
 
-    def _flat_params(self, z: Any) -> list[Any]:
+    def _decode(self, z: Any) -> tuple[Any, Any]:
+        """Parameters of p(x|z), and the table of the first digit of every value."""
         params = self.model.decode_params(z)
-        return [ops.reshape(params, (ops.shape(params)[0], -1))]
+        params = ops.reshape(params, (ops.shape(params)[0], -1))
+        return params, self._first_table(params)
+
+    def _first(self, params: Any) -> Any:
+        if self.value.base == self.value.size:
+            return self.model.likelihood.probabilities(params)
+        return self.model.likelihood.masses(params, self.value.edges().astype("float32")) + TINY
+
+    def _second(self, params: Any, high: Any) -> Any:
+        edges = ops.expand_dims(high * self.value.base, -1) + np.arange(self.value.base + 1, dtype="float32")
+        return self.model.likelihood.masses(params, ops.minimum(edges, self.value.size)) + TINY
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Images of levels as words of 32 bits, and the reserve that `decode` needs to know."""
@@ -129,9 +137,9 @@ class BitsBack:
         bins = random.integers(self.code.size, size=self.batch_size * self.dimensions)
         x = random.integers(self.levels, size=(self.batch_size, *self.model.event_shape))
         found = hashlib.sha256()
-        for digits, k, masses in ((self.code, bins, self._of_code(x)), (self.value, x.ravel(), self._of_value(bins))):
-            for edges in (digits.high(), digits.low(k // digits.base)):
-                found.update(np.ascontiguousarray(masses(edges)).tobytes())
+        for digits, k, tables in ((self.code, bins, self._of_code(x)), (self.value, x.ravel(), self._of_value(bins))):
+            for high in (None, k // digits.base):
+                found.update(np.ascontiguousarray(tables(high)).tobytes())
         return found.hexdigest()
 
     def start(self, reserve: int) -> np.ndarray:
@@ -149,7 +157,7 @@ class BitsBack:
 
     def _push(self, stack: Any, x: np.ndarray) -> bool:
         """Codes images; False if the stack had not enough bits."""
-        bins = self.code.pop(stack, self._of_code(x))
+        bins = self.code.pop(stack, len(x) * self.dimensions, self._of_code(x))
         if stack.num_words() < 2:
             return False
         self.value.push(stack, x.ravel(), self._of_value(bins))
@@ -159,30 +167,29 @@ class BitsBack:
     def _pop(self, stack: Any, n: int) -> np.ndarray:
         """The inverse of `_push`."""
         bins = stack.decode(_uniform(self.code.size), n * self.dimensions)
-        x = self.value.pop(stack, self._of_value(bins)).reshape(n, *self.model.event_shape)
+        x = self.value.pop(stack, n * math.prod(self.model.event_shape), self._of_value(bins))
+        x = x.reshape(n, *self.model.event_shape)
         self.code.push(stack, bins, self._of_code(x))
         return x
 
-    def _of_code(self, x: np.ndarray) -> Masses:
+    def _of_code(self, x: np.ndarray) -> Tables:
         """q(z|x) of the intervals of all dimensions of the codes of images."""
         mean, log_var = (v.astype("float64").reshape(-1, 1) for v in self._batched(self._posterior, x))
-        return lambda edges: np.diff(ndtr((self.edges[edges] - mean) / np.exp(0.5 * log_var)), axis=-1) + 1e-200
+        scale = np.exp(0.5 * log_var)
+        return lambda high: np.diff(ndtr((self.edges[self.code.edges(high)] - mean) / scale), axis=-1) + TINY
 
-    def _of_value(self, bins: np.ndarray) -> Masses:
+    def _of_value(self, bins: np.ndarray) -> Tables:
         """p(x|z) of the levels of all values of images, of the intervals of their codes."""
         z = self.centres[bins].reshape(-1, *self.model.latent_shape)
-        (params,) = self._batched(self._params, z)
-        if self.value.base == self.value.size:
-            (table,) = self._batched(self._table, params)
-            return lambda edges: table.reshape(-1, self.levels)
-        values = params.shape[1] // self.model.likelihood.parameters
+        params, first = self._batched(self._params_and_table, z)
 
-        def masses(edges: np.ndarray) -> np.ndarray:
-            every = np.broadcast_to(edges, (len(z) * values, edges.shape[-1])).reshape(len(z), values, -1)
-            (found,) = self._batched(self._masses, params, every)
-            return found.reshape(-1, found.shape[-1]) + 1e-30
+        def tables(high: np.ndarray | None) -> np.ndarray:
+            table = first
+            if high is not None and self.value.base < self.value.size:
+                (table,) = self._batched(self._low_table, params, high.reshape(len(z), -1))
+            return table.reshape(-1, table.shape[-1])
 
-        return masses
+        return tables
 
     def _batched(self, function: Callable, *arrays: np.ndarray) -> list[np.ndarray]:
         """What a function of tensors gives for at most `batch_size` examples, always asked for as many."""

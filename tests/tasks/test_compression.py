@@ -86,8 +86,8 @@ def test_two_digits_cost_what_the_number_does(size):
     p = np.random.default_rng(0).dirichlet(np.ones(size))
     cumulative, k = np.append(0, p.cumsum()), np.arange(size)
     digits = bits_back.Digits(size)
-    high = np.diff(cumulative[digits.high()])[k // digits.base]
-    low = np.diff(cumulative[digits.low(k // digits.base)])
+    high = np.diff(cumulative[digits.edges()])[k // digits.base]
+    low = np.diff(cumulative[digits.edges(k // digits.base)])
     np.testing.assert_allclose(low[k, k % digits.base] / low.sum(axis=1), p / high, rtol=1e-9)
     np.testing.assert_allclose(low.sum(axis=1), high, rtol=1e-9)
 

@@ -32,6 +32,7 @@ class Digits:
 
     def __init__(self, size: int, base: int | None = None) -> None:
         self.size, self.base = size, base or math.isqrt(size - 1) + 1
+        self.two = self.base < size
 
     def edges(self, high: Any = None) -> Any:
         """The numbers between which a digit lies: base apart, or (..., base + 1) of the ones that begin with `high`."""
@@ -43,13 +44,12 @@ class Digits:
         """Codes numbers, (n,)."""
         high, low = np.divmod(k.astype("int32"), self.base)
         stack.encode_reverse(low, _categorical(), tables(high))
-        if self.base < self.size:
+        if self.two:
             stack.encode_reverse(high, _categorical(), tables(None))
 
     def pop(self, stack: Any, n: int, tables: Tables) -> np.ndarray:
         """The inverse of `push`."""
-        two = self.base < self.size
-        high = stack.decode(_categorical(), tables(None)) if two else np.zeros(n, "int32")
+        high = stack.decode(_categorical(), tables(None)) if self.two else np.zeros(n, "int32")
         return self.base * high + stack.decode(_categorical(), tables(high))
 
 
@@ -82,15 +82,11 @@ class BitsBack:
         self.levels, bins = levels_of(model), 2**latent_bits
         self.edges = ndtri(np.arange(bins + 1) / bins)
         self.centres = ndtri((np.arange(bins) + 0.5) / bins).astype("float32")
-        shapes = model.event_shape, model.latent_shape
-        event, code = (keras.KerasTensor((None, *shape), "float32") for shape in shapes)
         self.code = Digits(bins)
-        event, code, params, high = (
-            keras.KerasTensor(shape, "float32")
-            for shape in ((None, *model.event_shape), (None, *model.latent_shape), (None, None), (None, None))
-        )
         # Two digits where sums over levels are cheap.
         self.value = Digits(self.levels, None if isinstance(model.likelihood, Quantized) else self.levels)
+        shapes = model.event_shape, model.latent_shape, (None,), (None,)
+        event, code, params, high = (keras.KerasTensor((None, *shape), "float32") for shape in shapes)
         self._posterior = model.compiled_once("bits_back_posterior", self._mean_and_log_var, event)
         self._first_table, self._second_table = backend.fused(self._first), backend.fused(self._second)
         self._params_and_table = model.compiled_once("bits_back_first", self._decode, code)
@@ -107,7 +103,7 @@ class BitsBack:
         return params, self._first_table(params)
 
     def _first(self, params: Any) -> Any:
-        if self.value.base == self.value.size:
+        if not self.value.two:
             return self.model.likelihood.probabilities(params)
         return self.model.likelihood.masses(params, self.value.edges().astype("float32")) + TINY
 
@@ -185,7 +181,7 @@ class BitsBack:
 
         def tables(high: np.ndarray | None) -> np.ndarray:
             table = first
-            if high is not None and self.value.base < self.value.size:
+            if high is not None and self.value.two:
                 (table,) = self._batched(self._low_table, params, high.reshape(len(z), -1))
             return table.reshape(-1, table.shape[-1])
 

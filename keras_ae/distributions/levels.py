@@ -131,13 +131,12 @@ class DiscretizedLogistic(Quantized):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "components": self.components}
 
-    def level_log_prob(self, x: Any, parameters: Any) -> Any:
-        count = self.components
-        parts = [self._component(x, parameters[i], parameters[count + i]) for i in range(count)]
-        if count == 1:
-            return parts[0]
-        log_weights = ops.log_softmax(ops.stack(parameters[2 * count :], axis=-1), axis=-1)
-        return ops.logsumexp(log_weights + ops.stack(parts, axis=-1), axis=-1)
+    def event_log_prob(self, x: Any, params: Any) -> Any:
+        split = ops.split(self._split(params), 2 if self.components == 1 else 3, axis=-1)
+        parts = self._component(x[..., None], split[0], split[1])  # (..., values, components)
+        if self.components == 1:
+            return parts[..., 0]
+        return ops.logsumexp(ops.log_softmax(split[2], axis=-1) + parts, axis=-1)
 
     def masses(self, params: Any, edges: Any) -> Any:
         mixture = [(weight[..., None], m[..., None], s[..., None]) for weight, m, s in self._mixture(params)]

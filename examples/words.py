@@ -14,6 +14,7 @@ import math
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import keras
 import numpy as np
 from common import Page, options
 
@@ -60,7 +61,7 @@ class NGrams:
         return math.exp(sum(nats) / len(nats))
 
 
-def train(tokenizer, x, latent_dim, epochs, warm_up, word_dropout, network="recurrent"):
+def train(tokenizer, x, latent_dim, epochs, warm_up, word_dropout, network="recurrent", units=256):
     """A trained model, and its KL divergence after each epoch."""
     steps = -(-len(x) // 128) * epochs
     model = keras_ae.create(
@@ -68,13 +69,14 @@ def train(tokenizer, x, latent_dim, epochs, warm_up, word_dropout, network="recu
         (tokenizer.steps,),
         latent_dim,
         network=network,
+        network_options={"units": units},
         likelihood=Categorical(tokenizer.size),
         tokenizer=tokenizer,
         beta=schedules.Linear(0.0, 1.0, steps=steps // 2) if warm_up else 1.0,
         word_dropout=word_dropout,
         seed=0,
     )
-    model.compile(keras_ae.optimizers.Adam(2e-3))
+    model.compile(keras_ae.optimizers.Adam(keras.optimizers.schedules.CosineDecay(4e-3, steps)))
     return model, model.fit(x, epochs=epochs, batch_size=128, verbose=0).history["kl"]
 
 
@@ -95,8 +97,8 @@ def main():
     )
     remedies = {
         "none": {"warm_up": False, "word_dropout": 0.0},
-        "both": {"warm_up": True, "word_dropout": 0.3},
-        "both, transformer": {"warm_up": True, "word_dropout": 0.3, "network": "transformer"},
+        "both": {"warm_up": True, "word_dropout": 0.2},
+        "both, transformer": {"warm_up": True, "word_dropout": 0.2, "network": "transformer", "units": 64},
     }
     rows, curves = [], {}
     for name, how in remedies.items():

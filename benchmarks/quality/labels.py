@@ -1,6 +1,7 @@
 """Few labels: the table of examples/semi_supervised.py, over several draws of the labels.
 
     python benchmarks/quality/labels.py
+    python benchmarks/quality/labels.py --methods M2 --counts 100 --epochs 100
     python benchmarks/quality/labels.py --preset vae_digits --counts 50 200 --seeds 0
 
 Prints errors of the test images in %. Without a preset they go to labels.csv, from where an interrupted call goes on,
@@ -25,6 +26,7 @@ from semi_supervised import METHODS, Task, m1
 
 RESULTS = Path(__file__).with_name("labels.csv")
 PAGE = page.PAGE.parent / "models" / "semi_supervised_vae.md"
+EPOCHS = 40
 
 
 def table(lines: list[dict[str, str]]) -> list[str]:
@@ -32,13 +34,15 @@ def table(lines: list[dict[str, str]]) -> list[str]:
     counts = sorted({int(line["labels"]) for line in lines})
     rows = [f"| error on the test images, % | {' | '.join(f'{count:,} labels' for count in counts)} |"]
     rows += ["|---" * (1 + len(counts)) + "|"]
-    for method in METHODS:
-        cells = []
+    measured = {(line["method"], int(line["epochs"])) for line in lines}
+    for method, epochs in sorted(measured, key=lambda kind: ([*METHODS].index(kind[0]), kind[1])):
+        cells, kind = [], {"method": method, "epochs": str(epochs)}
         for count in counts:
-            values = [float(r["error"]) for r in lines if (r["method"], int(r["labels"])) == (method, count)]
+            values = [float(r["error"]) for r in lines if {**kind, "labels": str(count)}.items() <= r.items()]
             deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.2f}{deviation} ({len(values)})" if values else "")
-        rows.append(f"| {method} | {' | '.join(cells)} |")
+        longer = "" if epochs == EPOCHS else f", {epochs / EPOCHS:g} times the epochs"
+        rows.append(f"| {method}{longer} | {' | '.join(cells)} |")
     return rows
 
 
@@ -49,7 +53,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 3000], help="labels")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="draws of the labels")
-    parser.add_argument("--epochs", type=int, default=40, help="of M1+M2; M2 takes a quarter")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of M1+M2; M2 takes a quarter")
     options = parser.parse_args()
     vae, recipe = m1(options.preset)
     train, test = (recipe.load(split) for split in ("train", "test"))
@@ -58,7 +62,7 @@ def main() -> None:
         for count in options.counts:
             task = Task(vae, train, test, keep_labels(train.y, count, seed), seed, options.epochs)
             for method in options.methods:
-                key = {"method": method, "labels": str(count), "seed": str(seed)}
+                key = {"method": method, "labels": str(count), "seed": str(seed), "epochs": str(options.epochs)}
                 if any(key.items() <= line.items() for line in lines):
                     continue
                 keras.utils.set_random_seed(seed)

@@ -2,10 +2,10 @@
 
 The semi-supervised VAE (M2) explains an image by its class y, known for few images only, and by a code z2. M1+M2 does
 not explain the image so, but z1, its code in a VAE that saw no labels (Kingma, Rezende, Mohamed and Welling, 2014,
-arXiv:1406.5298, sec. 2); each step draws z1 from q(z1 given x) anew. That VAE is trained here, on grey levels with a
-normal likelihood of small variance, so that 50 dimensions are in use, or it is a preset. Beside them: a classifier
-from scratch, one that starts from the encoder of that VAE, and logistic regression on its codes. What M1+M2 knows of
-the classes apart from z2 shows when the class is replaced and z2 stays (Kingma et al., fig. 1).
+arXiv:1406.5298, sec. 2); each step draws z1 from q(z1 given x) anew. That VAE is a preset, or it is trained here, on
+grey levels with a normal likelihood of small variance: the smaller, the more of an image its code keeps. Beside them: a
+classifier from scratch, one that starts from the encoder of that VAE, and logistic regression on its codes. What M1+M2
+knows of the classes apart from z2 shows when the class is replaced and z2 stays (Kingma et al., fig. 1).
 
     python examples/semi_supervised.py
     python examples/semi_supervised.py --labels 100 1000 3000 --seeds 5
@@ -36,6 +36,7 @@ HIDDEN = (500,)
 Z2 = 30
 ALPHA = 1.0  # weight of the classifier's loss, as if each of the N examples had a label; Kingma et al. take 0.1
 UNLABELLED, LABELLED = 200, 50  # examples of a batch
+EPOCHS = 40  # of M1+M2
 STEPS = 1000  # of the classifiers that see labelled examples alone
 M1 = Recipe(
     model="vae",
@@ -177,7 +178,7 @@ def analogies(task: Task, count: int) -> np.ndarray:
 
 def main() -> None:
     """Trains every classifier for every number and draw of labels, and writes the page."""
-    options = common.options(__doc__, preset="", labels=[100], seeds=1, epochs=40)
+    options = common.options(__doc__, preset="", labels=[100], seeds=1, epochs=EPOCHS)
     page = common.Page(options.out, __doc__)
     vae, recipe = m1(options.preset)
     train, test = (recipe.load(split) for split in ("train", "test"))

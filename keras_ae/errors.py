@@ -32,6 +32,16 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     return InputError(f"Unknown {kind}: {name!r}.{hint} Known: {', '.join(known)}.")
 
 
+def reason(error: BaseException) -> str:
+    """What an error of a library says, in one line.
+
+    >>> reason(KeyError("x")), reason(ValueError("cut off\\nat byte 3.")), reason(MemoryError())
+    ("KeyError: 'x'", 'cut off', 'MemoryError')
+    """
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return f"KeyError: {text}" if isinstance(error, KeyError) else text.rstrip(".")
+
+
 def check_backend() -> None:
     """Raises InputError where `KERAS_BACKEND` names a backend that the package does not run on."""
     name = os.environ.get("KERAS_BACKEND") or BACKENDS[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_ae import errors
+from keras_ae.models import claims
 from keras_ae.models.base import Autoencoder
 
 HOME = "KERAS_AE_HOME"
@@ -52,7 +53,8 @@ def load_model(path: str | os.PathLike) -> Autoencoder:
     if not path.is_file():
         raise errors.InputError(f"There is no model file {path}.")
     try:
-        model = keras.saving.load_model(path, safe_mode=True)
+        with claims.bounded(path):
+            model = keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises whatever the damaged part raises
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise errors.InputError(f"{path} is no readable model file: {reason}") from error

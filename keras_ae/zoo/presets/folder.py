@@ -14,12 +14,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from keras_ae import errors, models, serving
+from keras_ae import errors, models, reading, serving
 from keras_ae.models import files
 
 FORMAT = 1
@@ -95,26 +95,34 @@ def load(folder: Path) -> models.Autoencoder:
 def verify(folder: Path) -> None:
     """Raises InputError unless every file is there and is what it was when the preset was saved.
 
-    Files that are not in the index are ignored: hubs add their own.
+    The index lists the model's file and all of the SavedModel. Other files that are not in it are ignored: hubs add
+    their own. Its names may not lead out of the folder.
     """
     if not (folder / INDEX).is_file():
         why = f"it has no {INDEX}" if folder.is_dir() else "there is no such folder"
         raise errors.InputError(f"{folder} is no preset's folder: {why}.")
-    try:
-        index = json.loads((folder / INDEX).read_text())
-        version, listed = index["format"], dict(index["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.InputError(f"{folder / INDEX} is damaged: {error!r}. Get the folder again.") from error
+    index = reading.json_object(folder / INDEX)
+    version, listed = index.get("format"), index.get("files")
+    if not isinstance(listed, dict):
+        raise errors.InputError(f"{folder / INDEX} is damaged: it lists no files. Get the folder again.")
     if version != FORMAT:
         raise errors.InputError(
             f"{folder} has format {version!r} of presets; this version of keras_ae knows format {FORMAT}. "
             "Install a newer keras_ae."
         )
-    missing = [name for name in listed if not (folder / name).is_file()]
-    altered = [name for name in listed if name not in missing and sha256(folder / name) != listed[name]]
-    if missing or altered:
-        found = [f"{', '.join(names)} {what}" for names, what in ((missing, "missing"), (altered, "altered")) if names]
-        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(found)}. Get it again.")
+    outside = [name for name in listed if not _is_inside(folder, name)]
+    missing = [name for name in listed if name not in outside and not (folder / name).is_file()]
+    altered = [name for name in listed if name not in outside + missing and sha256(folder / name) != listed[name]]
+    read = {MODEL, *(name for name in _files(folder) if name.startswith(f"{SAVED_MODEL}/"))}
+    found = {
+        f"outside of the folder, though in {INDEX}": outside,
+        "missing": missing,
+        "altered": altered,
+        f"not in {INDEX}": sorted(read - listed.keys()),
+    }
+    complaints = [f"{', '.join(map(str, names))} {what}" for what, names in found.items() if names]
+    if complaints:
+        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(complaints)}. Get it again.")
 
 
 def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
@@ -145,6 +153,17 @@ def sha256(path: Path) -> str:
     """Of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Whether a name in an index is that of a file in the folder. In the hub's cache, files are links to its `blobs`."""
+    path, here = PurePosixPath(name), folder.resolve()
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        return False
+    real = (folder / path).resolve()
+    return real.is_relative_to(here) or (
+        here.parent.name == "snapshots" and real.is_relative_to(here.parents[1] / "blobs")
+    )
 
 
 def _files(folder: Path) -> list[str]:

@@ -16,10 +16,12 @@ PARTS = ("encode", "decode", "reconstruct")  # what is deterministic, and so a g
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def write(model: Autoencoder, folder: Path, format: str = "saved_model", warmup: bool = False) -> None:
+def write(
+    model: Autoencoder, folder: Path, format: str = "saved_model", warmup: bool = False, limit: int | None = None
+) -> None:
     """Writes one version of an export into a folder that does not exist; needs the TensorFlow backend."""
     if format == "saved_model":
-        _write_saved_model(model, folder)
+        _write_saved_model(model, folder, limit)
         if warmup:
             _write_warmup_requests(model, folder)
         return
@@ -43,9 +45,9 @@ def write(model: Autoencoder, folder: Path, format: str = "saved_model", warmup:
         (folder / name).write_bytes(content)
 
 
-def _write_saved_model(model: Autoencoder, folder: Path) -> None:
+def _write_saved_model(model: Autoencoder, folder: Path, limit: int | None = None) -> None:
     archive = keras.export.ExportArchive()  # tracking the model, too, would store every weight twice
-    for name, (function, signature) in endpoints(model).items():
+    for name, (function, signature) in endpoints(model, limit).items():
         archive.add_endpoint(name, function, signature)
     archive.write_out(str(folder), verbose=False)
 

@@ -15,9 +15,16 @@ from keras_ae import errors
 from keras_ae.models import files
 from keras_ae.models.base import Autoencoder
 from keras_ae.serving import formats
+from keras_ae.serving.signatures import default_limit
 
 
-def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_model", warmup: bool = False) -> Path:
+def export(
+    model: Autoencoder,
+    path: str | os.PathLike,
+    format: str = "saved_model",
+    warmup: bool = False,
+    limit: int | None = None,
+) -> Path:
     """Writes a model for serving as `path/N/`, with the next free number N from 1.
 
     `"saved_model"` has TensorFlow Serving's layout and needs TensorFlow alone to run. Signatures, with named inputs and
@@ -43,6 +50,9 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
         format: `"saved_model"`, `"onnx"` (needs the extra `onnx`) or `"litert"`.
         warmup: whether a SavedModel holds a request for each signature that TensorFlow Serving answers before it
             takes those of others (needs the extra `serving`).
+        limit: most rows that one request to a SavedModel may have, and most examples that it may ask `sample` for (of
+            `score`, a 16th): more are an InvalidArgumentError of the client's, where the server would run out of memory
+            otherwise. None for as many as give the model's largest layer 2^27 values, 512 MiB.
 
     Returns:
         The folder of the version.
@@ -63,6 +73,11 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
         raise errors.unknown("format of an export", format, formats.FORMATS)
     if warmup and format != "saved_model":
         raise errors.InputError(f"warmup is for format='saved_model'. Received: format={format!r}.")
+    if limit is not None and format != "saved_model":
+        raise errors.InputError(f"limit is for format='saved_model'. Received: format={format!r}, limit={limit!r}.")
+    limit = default_limit(model) if limit is None else errors.whole_number("limit", limit)
+    if limit >= 2**31:
+        raise errors.InputError(f"limit must be less than 2^31. Received: {limit}.")
     for needed, extra in ((format == "onnx", "onnx"), (warmup, "serving")):
         if needed and not importlib.util.find_spec(formats.PACKAGES[extra]):
             raise errors.InputError(
@@ -74,9 +89,9 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
     staging = Path(tempfile.mkdtemp(prefix=".export-", dir=path))
     try:
         if keras.backend.backend() == "tensorflow":
-            formats.write(model, staging / "version", format, warmup)
+            formats.write(model, staging / "version", format, warmup, limit)
         else:
-            _write_in_tensorflow(model, staging, format, warmup)
+            _write_in_tensorflow(model, staging, format, warmup, limit)
         os.rename(staging / "version", target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -103,15 +118,15 @@ def _next_version(path: Path, format: str) -> int:
     return max(map(int, found), default=0) + 1
 
 
-def _write_in_tensorflow(model: Autoencoder, staging: Path, format: str, warmup: bool) -> None:
+def _write_in_tensorflow(model: Autoencoder, staging: Path, format: str, warmup: bool, limit: int) -> None:
     """Exports from another backend: through a `.keras` file, in a process that runs TensorFlow."""
     files.save_model(model, staging / "model.keras")
     program = (
         "import sys, pathlib; from keras_ae import serving; from keras_ae.models import files; "
-        "file, folder, format, *warmup = sys.argv[1:]; "
-        "serving.write(files.load_model(file), pathlib.Path(folder), format, bool(warmup))"
+        "file, folder, format, limit, *warmup = sys.argv[1:]; "
+        "serving.write(files.load_model(file), pathlib.Path(folder), format, bool(warmup), int(limit))"
     )
-    arguments = [staging / "model.keras", staging / "version", format, *(["warmup"] if warmup else [])]
+    arguments = [staging / "model.keras", staging / "version", format, limit, *(["warmup"] if warmup else [])]
     result = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},

@@ -21,6 +21,7 @@ from keras_ae.errors import InputError, reason
 LIMIT = "KERAS_AE_MAX_GB"
 TIMES = 100  # as in Keras' own check of model files
 ARRAYS = "NumPy arrays of numbers"
+ENDING = 22  # bytes after a zip's directory; two of them say how many files it lists
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -133,9 +134,15 @@ def _members(path: str | os.PathLike) -> Iterator[dict[str, tuple[int, Callable[
             yield {"x": (os.fstat(file.fileno()).st_size, lambda: file)}
             return
         with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            file.seek(-ENDING - len(archive.comment), os.SEEK_END)
+            if int.from_bytes(file.read(ENDING)[10:12], "little") != len(members):
+                raise ValueError("its directory was altered")
+            for member in members:
+                _open(archive, member).close()  # the name in the directory is that beside the array
             yield {
                 member.filename.removesuffix(".npy"): (member.file_size, lambda member=member: _open(archive, member))
-                for member in archive.infolist()
+                for member in members
             }
 
 

@@ -1,7 +1,7 @@
 """Images as a file of their codes: compression with loss.
 
 A file is, in little-endian order: `MAGIC`; the length of the header, 4 bytes; the header as JSON; its CRC-32; the words
-of 32 bits that the range coder gave; their CRC-32; the SHA-256 of the rounded codes.
+of 32 bits that the range coder gave; their CRC-32; the SHA-256 of what comes before the words and of the rounded codes.
 """
 
 import hashlib
@@ -76,7 +76,8 @@ def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: fl
     coder = entropy_coders().queue.RangeEncoder()
     coder.encode(symbols.astype("int32").ravel(), _model(header))
     words = coder.get_compressed().astype("<u4").tobytes()
-    file = container.begin(MAGIC, header) + words + container.crc(words) + _sha256(symbols)
+    begin = container.begin(MAGIC, header)
+    file = begin + words + container.crc(words) + _sha256(begin, symbols)
     files.write(Path(path), lambda temporary: temporary.write_bytes(file))
     return Compressed(len(codes), len(file), 8 * len(file) / np.asarray(x).size, len(file) - len(words))
 
@@ -110,23 +111,23 @@ def decompress_codes(path: str | os.PathLike, model: Autoencoder) -> np.ndarray:
     if not 0 <= high - low < MOST:
         raise container.damaged(path)
     reading.check_memory(path, header["count"] * (20 * dimensions + 4 * values))
-    content = path.read_bytes()[start:]
-    words, check, digest = content[:-36], content[-36:-32], content[-32:]
-    if len(content) < 36 or len(words) % 4 or check != container.crc(words):
+    content = path.read_bytes()
+    words, check, digest = content[start:-36], content[-36:-32], content[-32:]
+    if len(content) < start + 36 or len(words) % 4 or check != container.crc(words):
         raise container.damaged(path)
     coder = entropy_coders().queue.RangeDecoder(np.frombuffer(words, "<u4").astype("uint32"))
     try:
         symbols = coder.decode(_model(header), header["count"] * dimensions).reshape(-1, dimensions)
     except AssertionError as error:  # constriction's, of words that it does not write
         raise container.damaged(path) from error
-    if digest != _sha256(symbols):
+    if digest != _sha256(content[:start], symbols):
         raise container.damaged(path)
     codes = (np.array(header["mean"]) + np.array(header["width"]) * symbols).astype("float32")
     return model.decode(codes.reshape(-1, *model.latent_shape))
 
 
-def _sha256(symbols: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(symbols, "<i4")).digest()
+def _sha256(begin: bytes, symbols: np.ndarray) -> bytes:
+    return hashlib.sha256(begin + symbols.astype("<i4").tobytes()).digest()
 
 
 def is_one(path: str | os.PathLike) -> bool:

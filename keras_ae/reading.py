@@ -1,7 +1,7 @@
 """Files of others: only regular ones are opened, and none takes more memory than it may.
 
-A file may take `KERAS_AE_MAX_GB` GiB (environment variable; 1 where it is not set), or a hundred times its size on disk:
-large data are read, and a small file that claims to be large is not.
+A file may take `KERAS_AE_MAX_GB` GiB (environment variable; 1 where it is not set), or a hundred times its size on
+disk: large data are read, and a small file that claims to be large is not.
 """
 
 import json
@@ -11,7 +11,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -61,7 +61,7 @@ def opened(path: str | os.PathLike, what: str) -> Iterator[BinaryIO]:
     """A regular file, open for reading; whatever goes wrong with it is an InputError that names it.
 
     Args:
-        path: of the file, or of a link to it. Pipes, devices and sockets are refused: they could make one wait for ever.
+        path: of the file, or of a link to it. Pipes, devices and sockets are refused: some make a reader wait for ever.
         what: what the file should hold, for the message.
     """
     with readable(path, what), open(path, "rb", opener=_without_waiting) as file:
@@ -72,7 +72,7 @@ def opened(path: str | os.PathLike, what: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def readable(path: str | os.PathLike, what: str) -> Iterator[None]:
-    """Within it, every error of a library is an InputError: that a file or folder cannot be read as what it should be."""
+    """Within it, every error of a library is an InputError: a file or folder cannot be read as what it should be."""
     try:
         yield
     except InputError:
@@ -141,7 +141,7 @@ def _members(path: str | os.PathLike) -> Iterator[dict[str, tuple[int, Callable[
             for member in members:
                 _open(archive, member).close()  # the name in the directory is that beside the array
             yield {
-                member.filename.removesuffix(".npy"): (member.file_size, lambda member=member: _open(archive, member))
+                member.filename.removesuffix(".npy"): (member.file_size, partial(_open, archive, member))
                 for member in members
             }
 

@@ -14,6 +14,7 @@ import signal
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 from keras_ae import InputError
@@ -67,13 +68,13 @@ def main() -> None:
         path.unlink(missing_ok=True)
         reader.write(path)
         good, expected = path.read_bytes(), reader.read(path)
-        used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
+        status = Path("/proc/self/status").read_text().splitlines()
+        used = next(int(line.split()[1]) for line in status if line.startswith("VmData"))
         resource.setrlimit(resource.RLIMIT_DATA, (used * 1024 + MEMORY, resource.RLIM_INFINITY))
         end = time.time() + 60 * arguments.minutes / len(arguments.only)
         while time.time() < end:
-            content = damaged(good, rng)
-            if reader.forged and counts.total() % 2:
-                content = reader.forged(good, lambda inside: damaged(inside, rng), rng)
+            damage = partial(damaged, rng=rng)
+            content = reader.forged(good, damage, rng) if reader.forged and counts.total() % 2 else damage(good)
             path.write_bytes(content)
             found = outcome(reader, path, expected)
             counts[found] += 1
@@ -82,7 +83,8 @@ def main() -> None:
                 bad += 1
                 (folder / f"{bad}.bad").write_bytes(content)
         path.write_bytes(good)
-        print(f"{name:12} {counts.total():7,}  " + ", ".join(f"{n:,} {what}" for what, n in counts.most_common()), flush=True)
+        shown = ", ".join(f"{n:,} {what}" for what, n in counts.most_common())
+        print(f"{name:12} {counts.total():7,}  {shown}", flush=True)
     raise SystemExit(f"{bad} wrong, kept in {arguments.out}" if bad else 0)
 
 

@@ -137,7 +137,7 @@ def of_few_models(folder):
         "estimates": estimates(folder),
         "calls_of_lapack": calls_of_lapack(),
         "many_steps": many_steps_change_nothing(folder),
-        "exported": str(keras_ae.export(model, folder / "exported")),
+        "exported": str(keras_ae.export(model, folder / "exported", limit=9)),
     }
 
 

@@ -166,7 +166,7 @@ READERS = {
 }
 
 
-WORDS = [b"0", b"-1", b"7", b"99999", b"999999999", b"999999999999", b"1e308", b"1.5", b"NaN", b"true", b"null", b"[]", b'"']
+WORDS = b'0 -1 7 99999 999999999 999999999999 1e308 1.5 NaN true null [] "'.split()
 
 
 def damaged(good: bytes, rng: random.Random) -> bytes:

@@ -63,7 +63,7 @@ def _sha256(path: Path, arrays: dict[str, np.ndarray]) -> str:
     found = hashlib.sha256(path.name.encode())
     for name, array in sorted(arrays.items()):
         found.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return found.hexdigest()
 
 

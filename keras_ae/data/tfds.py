@@ -118,7 +118,7 @@ def _decode(name: str, folder: Path, split: str) -> Raw:
 
 
 def _check_classes(folder: Path) -> None:
-    """Raises InputError where a set names classes that are not those of TensorFlow Datasets, which would import them."""
+    """Raises InputError where a set names classes of others than TensorFlow Datasets, which would import them."""
 
     def check(found: dict) -> dict:
         for key in ("pythonClassName", "python_class_name", "type"):

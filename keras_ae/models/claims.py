@@ -62,9 +62,9 @@ def _check_archive(path: str | os.PathLike, most: int) -> None:
 
 def _stored(weights: h5py.File) -> int:
     """How many numbers the arrays of a file of weights have."""
-    sizes: list[int] = []
-    weights.visititems(lambda _, found: sizes.append(math.prod(found.shape)) if isinstance(found, h5py.Dataset) else None)
-    return sum(sizes)
+    found: list[Any] = []
+    weights.visititems(lambda _, item: found.append(item))
+    return sum(math.prod(item.shape) for item in found if isinstance(item, h5py.Dataset))
 
 
 def _check_weights(path: str | os.PathLike, claimed: int, most: int, who: str) -> None:

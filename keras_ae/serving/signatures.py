@@ -86,7 +86,9 @@ def _guarded(model: Autoencoder, name: str, function: Callable, specs: list[kera
 
     def guarded(*tensors: Any) -> Any:
         rows = tf.shape(tensors[0])[0] if len(tensors[0].shape) else tensors[0]  # of `sample`, n
-        checks = [(rows <= most, f"{name}: at most {most} rows in one request, ask for fewer at a time. Received:", rows)]
+        checks = [
+            (rows <= most, f"{name}: at most {most} rows in one request, ask for fewer at a time. Received:", rows)
+        ]
         for spec, tensor in zip(specs, tensors, strict=True):
             if spec.name in ("code", "condition"):
                 checks.append((tf.math.is_finite(tensor), f"{name}: {spec.name} has values that are not finite", ""))

@@ -161,8 +161,8 @@ def decompress(
     coder = BitsBack(model, header["latent_bits"], header["batch_size"])
     if coder.numerics() != header.get("numerics"):
         raise errors.InputError(
-            f"{path} was written where the floating point of {header.get('backend')} gives other probabilities than here "
-            f"({keras.backend.backend()}), so it cannot be decoded. Use the machine and the backend of the writer."
+            f"{path} was written where the floating point of {header.get('backend')} gives other probabilities than "
+            f"here ({keras.backend.backend()}), so it cannot be decoded. Use the machine and the backend of the writer."
         )
     if out is None:
         out = np.empty((header["count"], *model.event_shape), dtype(model))
@@ -246,7 +246,7 @@ def _check(path: Path, header: dict[str, Any], model: Autoencoder, out: np.ndarr
         raise errors.InputError(f"{path} was written with another model, with other weights or settings than this one.")
     shape = (header["count"], *model.event_shape)
     if out is not None and out.shape != shape:
-        raise errors.InputError(f"out must have the shape {shape}, that of the images of {path}. Received: {out.shape}.")
+        raise errors.InputError(f"out must have the shape {shape} of the images of {path}. Received: {out.shape}.")
     reading.check_memory(path, math.prod(shape) * np.dtype(dtype(model)).itemsize)
 
 

@@ -182,7 +182,7 @@ def test_a_set_of_strangers_imports_no_module(tmp_path, prepare, monkeypatch, ke
     monkeypatch.syspath_prepend(tmp_path)
     features = {"featuresDict": {"features": {"image": {key: "stranger.Image"}}}}
     (prepare() / "features.json").write_text(json.dumps(features))
-    with pytest.raises(InputError, match="has the class 'stranger.Image', whose module would be imported"):
+    with pytest.raises(InputError, match=r"has the class 'stranger\.Image', whose module would be imported"):
         load("toys", data_dir=tmp_path / "sets")
 
 

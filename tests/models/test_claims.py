@@ -57,7 +57,9 @@ def test_what_unpacks_to_gigabytes(model_file, monkeypatch):
         keras_ae.load_model(path)
     path = model_file(config=b"[" * 2**19)
     monkeypatch.setenv("KERAS_AE_MAX_GB", "0.02")
-    with pytest.raises(InputError, match=r"model.keras' cannot be read as a model file: its config.json has 524,288 bytes"):
+    with pytest.raises(
+        InputError, match=r"model.keras' cannot be read as a model file: its config.json has 524,288 bytes"
+    ):
         keras_ae.load_model(path)
 
 

@@ -159,8 +159,8 @@ def link_outside(f):
         (link_outside, r"model\.keras outside of the folder"),
     ],
     ids=[
-        *("altered", "missing", "damaged index", "newer format", "no list", "unlisted", "unlisted graph", "added graph"),
-        *("above", "above below", "absolute", "link"),
+        *("altered", "missing", "damaged index", "newer format", "no list", "unlisted", "unlisted graph"),
+        *("added graph", "above", "above below", "absolute", "link"),
     ],
 )
 def test_a_spoilt_folder_is_named(copy, spoil, words):

@@ -156,7 +156,7 @@ def sha256(path: Path) -> str:
 
 
 def _is_inside(folder: Path, name: str) -> bool:
-    """Whether a name in an index is that of a file in the folder. In the hub's cache, files are links to its `blobs`."""
+    """Whether a name is that of a file in the folder. In the hub's cache, files are links to its `blobs`."""
     path, here = PurePosixPath(name), folder.resolve()
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         return False

@@ -115,7 +115,9 @@ def check_spec(spec: Any, name: str) -> None:
     """Raises InputError where the elements of a `tf.data.Dataset` cannot be batches."""
     x = keras.utils.unpack_x_y_sample_weight(spec)[0]
     if isinstance(x, dict) and "x" not in x:
-        raise errors.InputError(inputs.dictionary(name, x) + f" For instance {name}.map(lambda d: d[{next(iter(x))!r}]).")
+        raise errors.InputError(
+            inputs.dictionary(name, x) + f" For instance {name}.map(lambda d: d[{next(iter(x))!r}])."
+        )
     for kind, advice in (
         ("SparseTensorSpec", "Make them dense: data.map(tf.sparse.to_dense)."),
         ("RaggedTensorSpec", "Pad them to one length: data.map(lambda x: x.to_tensor(shape=(None, steps)))."),

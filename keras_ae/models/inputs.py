@@ -29,9 +29,11 @@ def is_data_set(x: Any) -> bool:
 
 
 def is_concrete(x: Any) -> bool:
-    """Whether x holds numbers, in contrast to a tensor of a function that is being compiled."""
-    if isinstance(x, keras.KerasTensor) or not keras.ops.is_tensor(x):
-        return isinstance(x, np.ndarray | list)
+    """Whether x holds values, in contrast to a tensor of a function that is being compiled."""
+    if isinstance(x, keras.KerasTensor):
+        return False
+    if not keras.ops.is_tensor(x):
+        return True
     try:
         np.asarray(x)
     except Exception:  # each backend has an error of its own
@@ -46,7 +48,9 @@ def is_odd(x: Any) -> bool:
 
 def dictionary(name: str, x: dict) -> str:
     """What is wrong with a dictionary in place of an array."""
-    return f"{name} is a dictionary with the keys {', '.join(map(repr, x))}, where an array is expected: name one of them."
+    return (
+        f"{name} is a dictionary with the keys {', '.join(map(repr, x))}, where an array is expected: name one of them."
+    )
 
 
 def numbers(x: Any, name: str) -> np.ndarray:
@@ -148,11 +152,16 @@ def check_given(model: Any, x: Any, condition: Any = None, name: str = "x") -> t
     return x, check_condition(model, condition, len(x), with_x=True)
 
 
-def check_call(model: Any, x: Any) -> None:
-    """Raises InputError where a model is called with numbers that it cannot take."""
-    x, y = apart(model, x, None, "x")
-    if is_concrete(x):
-        check_given(model, x, (y or {}).get("condition"))
+def check_call(model: Any, x: Any) -> Any:
+    """What a model is called with, checked; a tensor stays the same tensor, so that gradients reach it."""
+    values, y = apart(model, x, None, "x")
+    if not is_concrete(values):
+        return x
+    condition = (y or {}).get("condition")
+    array, _ = check_given(model, values, condition)
+    if keras.ops.is_tensor(values):
+        return x
+    return array if condition is None else {"x": array, "condition": condition}
 
 
 def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name: str = "x") -> tuple:

@@ -90,9 +90,7 @@ class Training(keras.Model):
         self._compiled_for = {id(variable) for variable in self.trainable_variables}
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(x, Batch):
-            inputs.check_call(self, x)
-        return super().__call__(x, *args, **kwargs)
+        return super().__call__(x if isinstance(x, Batch) else inputs.check_call(self, x), *args, **kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not isinstance(inputs, Batch):
@@ -270,7 +268,12 @@ class Training(keras.Model):
             return super().evaluate(**data, verbose=verbose, steps=steps, callbacks=counted, **kwargs)
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """Reconstructions of x, as `reconstruct` gives them; arguments and return value are those of
         `keras.Model.predict`. A conditional model takes {"x": x, "condition": y}, [x, y], or a data set of (x, y)."""
@@ -281,7 +284,9 @@ class Training(keras.Model):
             if steps is None and callbacks is None and not backend.is_under_strategy(self):
                 return self.over_batches("reconstruct_mean", x, batch_size, known)
             x = x if known is None else {"x": x, "condition": known}
-        door = datasets.Door(lambda x, y, _, name: inputs.check_given(self, *datasets.given(self, x, y), name=name), "x")
+        door = datasets.Door(
+            lambda x, y, _, name: inputs.check_given(self, *datasets.given(self, x, y), name=name), "x"
+        )
         x = door.through(x)
         with self._counted({"predict": (x, steps)}, callbacks, [door], verbose=verbose) as counted:
             return super().predict(x, batch_size, verbose, steps, counted)

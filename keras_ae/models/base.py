@@ -42,7 +42,6 @@ class Autoencoder(training.Training):
     terms: tuple[str, ...] = ("reconstruction",)  # names of what `objective` returns; they add up to `loss`
     companions: tuple[str, ...] = ()  # further losses that it returns, which are trained and stay out of `loss`
     accepts_missing = False  # whether x may hold NaN for what was not observed
-    accepts_noise = False  # whether codes are asked for of x that the likelihood cannot explain
     conditional = False  # whether encoder and decoder take a condition as their second input
     infers_condition = False  # whether a condition that is not given, or is -1 in training, is inferred from x
     autoregressive = False  # whether the decoder takes the target's earlier steps as its second input

@@ -75,8 +75,8 @@ def numbers(x: Any, name: str) -> np.ndarray:
         array = np.asarray(x)
     except ValueError as error:
         raise errors.InputError(
-            f"{name} is no array: its rows differ in shape. Received: {kind}. Sequences are padded at their end, with 0 "
-            "for tokens and NaN for numbers."
+            f"{name} is no array: its rows differ in shape. Received: {kind}. Sequences are padded at their end, with "
+            "0 for tokens and NaN for numbers."
         ) from error
     if array.dtype.kind not in "fiub":
         raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
@@ -88,8 +88,8 @@ def table(x: Any, name: str) -> np.ndarray:
     text = [repr(column) for column, dtype in zip(x.columns, x.dtypes, strict=True) if dtype.kind not in "fiub"]
     if text:
         raise errors.InputError(
-            f"{name} has columns that hold no numbers: {', '.join(text)}. Drop them, or encode them first, for instance "
-            "with pandas.get_dummies."
+            f"{name} has columns that hold no numbers: {', '.join(text)}. Drop them, or encode them first, for "
+            "instance with pandas.get_dummies."
         )
     return x.to_numpy(dtype="float64", na_value=np.nan)
 
@@ -167,16 +167,17 @@ def check_call(model: Any, x: Any) -> Any:
 def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name: str = "x") -> tuple:
     """(x,), (x, y) or (x, y, sample_weight) as checked arrays; (x, y) as a dictionary is taken apart."""
     x, y = apart(model, x, y, name)
-    array = as_array(x, name, model.event_shape, model.as_input)
+    x = check_x(model, x, name, explained=False)
     y = {key: kept(value) for key, value in y.items()} if isinstance(y, dict) else None if y is None else kept(y)
-    named = dict(roles(y, array, model.bare_y))
+    named = dict(roles(y, x, model.bare_y))
     lengths = {**{f"y[{key!r}]" if isinstance(y, dict) else "y": value for key, value in named.items()}}
     if y is not None and not isinstance(y, dict):
         lengths["y"] = y
-    x = check_x(model, x, name, explained="target" not in named)
     if "target" in named:
         target = check_x(model, named["target"], "y")
         y = {**y, "target": target} if isinstance(y, dict) else target
+    else:
+        model.likelihood.check(x, name)
     if model.conditional:
         check_condition(model, named.get("condition"), len(x), with_x=True, least=-1 if model.infers_condition else 0)
     if sample_weight is not None:
@@ -212,8 +213,8 @@ def kept(y: Any) -> Any:
 
 
 def apart(model: Any, x: Any, y: Any, name: str) -> tuple[Any, Any]:
-    """x and y of what holds both: a dictionary {"x": ..., "condition": ..., "target": ...}, or, as Keras takes the inputs
-    of a conditional model, a list [x, condition]."""
+    """x and y of what holds both: a dictionary {"x": ..., "condition": ..., "target": ...}, or a list [x, condition],
+    as Keras takes two inputs."""
     if isinstance(x, list | tuple) and model.conditional and len(x) == 2 and _rank(x[0]) == len(model.event_shape) + 1:
         return x[0], {"condition": x[1]} if y is None else {"condition": x[1], "target": y}
     if not isinstance(x, dict):

@@ -128,7 +128,7 @@ def many_steps_change_nothing(folder):
 
 
 def steps_and_data(folder):
-    """What a generator is trained on, what is left after one of its batches is refused, and a weight that is assigned."""
+    """Steps over a generator, what is left after one of its batches is refused, and a weight that is assigned."""
     x = np.load(folder / "vae.npz")["x"][:4]
     model = make("beta_vae", steps_per_execution=4)
 

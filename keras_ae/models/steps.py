@@ -147,6 +147,8 @@ def on_tensorflow(model: Any, step: Callable) -> Callable:
 def on_jax(model: Any, step: Callable, concatenate_outputs: bool = False) -> Callable:
     """The same on JAX: a function of the model's state and an iterator. While Keras runs it, the model's variables are
     empty; an error of the data or of the step must not leave them so."""
+    if hasattr(step, "clear_cache"):
+        step.clear_cache()  # JAX takes a method of a model for the one that it traced before, whatever has changed
 
     def function(state: tuple, iterator: Any) -> tuple:
         found: list[Any] = []

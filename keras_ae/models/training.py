@@ -323,6 +323,8 @@ class Training(keras.Model):
         name: str,
     ) -> tuple[dict[str, Any], Batches | None, datasets.Door]:
         """Checked data as Keras' arguments, the `Batches` behind them if there are any, and the door of other data."""
+        if x is None:
+            raise errors.InputError(f"{name} must be the examples: an array or a data set. Received: None.")
         door = datasets.Door(lambda *batch: inputs.check_fit(self, *batch), name)
         if isinstance(x, Batches):
             x_array, y_array, weight = keras.utils.unpack_x_y_sample_weight(x.arrays)

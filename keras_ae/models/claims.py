@@ -7,16 +7,15 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import h5py
 import keras
 
 from keras_ae import errors, reading
 
-CONFIG = "config.json"
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 CONFIG_SHARE, WEIGHTS_SHARE = 64, 64  # of the limit of memory: 16 MiB of settings, 16 million weights
-LOCK = threading.RLock()
+LOCK = threading.RLock()  # one at a time: what Keras calls to make a weight is replaced meanwhile
 
 
 @contextmanager
@@ -31,7 +30,7 @@ def bounded(path: str | os.PathLike) -> Iterator[None]:
     """
     most = max(os.path.getsize(path), reading.limit() // WEIGHTS_SHARE)
     _check_archive(path, most)
-    made, thread, add_weight = 0, threading.get_ident(), keras.Layer.add_weight
+    made, thread = 0, threading.get_ident()
 
     def counted(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         nonlocal made
@@ -41,11 +40,13 @@ def bounded(path: str | os.PathLike) -> Iterator[None]:
             _check_weights(path, made, most, "its layers claim")
         return add_weight(layer, *args, **kwargs)
 
-    try:
-        with LOCK, mock.patch.object(keras.Layer, "add_weight", counted):
+    with LOCK:
+        add_weight, keras.Layer.add_weight = keras.Layer.add_weight, counted
+        try:
             yield
-    finally:
-        _check_weights(path, made, most, "its layers claim")  # Keras hides what was raised within
+        finally:
+            keras.Layer.add_weight = add_weight
+            _check_weights(path, made, most, "its layers claim")  # Keras hides what was raised within
 
 
 def _check_archive(path: str | os.PathLike, most: int) -> None:
@@ -54,10 +55,8 @@ def _check_archive(path: str | os.PathLike, most: int) -> None:
         settings = archive.getinfo(CONFIG).file_size
         if settings > reading.limit() // CONFIG_SHARE:
             raise ValueError(f"its {CONFIG} has {settings:,} bytes")
-        for member in archive.infolist():
-            if member.filename.endswith(".h5"):
-                with archive.open(member) as stored, h5py.File(stored) as weights:
-                    _check_weights(path, _stored(weights), most, f"{member.filename} claims")
+        with archive.open(WEIGHTS) as stored, h5py.File(stored) as weights:
+            _check_weights(path, _stored(weights), most, f"{WEIGHTS} claims")
 
 
 def _stored(weights: h5py.File) -> int:

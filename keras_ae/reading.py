@@ -78,7 +78,7 @@ def readable(path: str | os.PathLike, what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # libraries raise whatever the damaged part makes them raise
-        raise InputError(f"{str(path)!r} cannot be read as {what}: {reason(error)}.") from error
+        raise InputError(f"{str(path)!r} cannot be read as {what}: {reason(error)}. Replace or remove it.") from error
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -71,7 +71,7 @@ class Tokenizer:
         kept = sorted(count, key=lambda token: (-count[token], token)) if vocabulary_size else sorted(count)
         if vocabulary_size is not None and whole_number("vocabulary_size", vocabulary_size) < len(kept):
             kept = [UNKNOWN, *kept[:vocabulary_size]]
-        return cls(kept, steps or max(map(len, split), default=0), level)
+        return cls(kept, max(map(len, split), default=0) if steps is None else steps, level)
 
     @property
     def size(self) -> int:

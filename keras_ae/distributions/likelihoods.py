@@ -49,7 +49,7 @@ class Bernoulli(Likelihood):
         return ops.cast(uniform < ops.sigmoid(params), "float32")
 
     def check(self, x: np.ndarray, name: str) -> None:
-        low, high = np.nanmin(x), np.nanmax(x)
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
         if low < 0 or high > 1:
             scale = f" Scale it first: {name} = {name} / 255." if low >= 0 and 1 < high <= 255 else ""
             raise errors.InputError(
@@ -73,11 +73,8 @@ class Normal(Likelihood):
 
     def __init__(self, variance: float | Literal["learned", "per_value"] = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        number = isinstance(variance, int | float) and not isinstance(variance, bool)
-        if variance not in ("learned", "per_value") and not (number and 0 < float(variance) < math.inf):
-            raise errors.InputError(
-                f"variance must be a positive number, 'learned' or 'per_value'. Received: variance={variance!r}."
-            )
+        if not isinstance(variance, str) or variance not in ("learned", "per_value"):
+            variance = errors.number("variance", variance, "[1e-30, 1e30]", "'learned', 'per_value' or a number")
         self.variance = variance
         if variance == "learned":
             self.raw_log_var = self.add_weight(shape=(), initializer="zeros", name="raw_log_var")

@@ -92,7 +92,7 @@ def classifier(
         raise errors.InputError(
             f"The encoder of this {type(model).__name__} learns nothing before the code. Use on='code'."
         )
-    units = errors.whole_number("num_classes", num_classes)
+    units, seed = errors.whole_number("num_classes", num_classes), None if seed is None else errors.seed(seed)
     x = keras.Input(model.event_shape, name="x")
     values = model.features(x)
     if on == "code":

@@ -1,5 +1,6 @@
 """Checks of what users pass in, before anything is computed."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -126,7 +127,8 @@ def first_examples(data: Any, n: int) -> np.ndarray | None:
     if isinstance(data, Batches):
         return data.arrays[0]
     if isinstance(data, keras.utils.PyDataset):
-        data = (data[i] for i in range(len(data)))
+        batches = itertools.count() if data.num_batches is None else range(data.num_batches)
+        data = map(data.__getitem__, batches)
     elif not hasattr(data, "element_spec"):
         return None
     found: list[np.ndarray] = []

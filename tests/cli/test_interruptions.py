@@ -185,6 +185,7 @@ def test_epochs_of_a_pretraining_are_not_compared(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "save_model", lambda model, path: saved.append(len(folder.history()) + 1))
     best = Best(folder, patience=2, pretraining=2)
     best.set_model(keras.Model())
+    best.model.stop_training = False
     for epoch, loss in enumerate((1.0, 2.0, 9.0, 8.0, 8.5, 8.6)):
         assert not best.is_over() and not best.model.stop_training
         best.on_epoch_end(epoch, {"val_loss": loss})

@@ -67,6 +67,18 @@ def seed(value: Any, name: str = "seed") -> int:
     return whole_number(name, value, least=0, most=LARGEST_SEED)
 
 
+def part(name: str, fraction: float, n: int) -> int:
+    """How many of `n` examples a fraction selects, or an error that names it where that is none or all.
+
+    >>> part("validation_split", 0.25, 8)
+    2
+    """
+    count = int(n * fraction)
+    if not 0 < count < n:
+        raise InputError(f"{name}={fraction} selects {count} of {n:,} examples. Choose one that leaves some for both.")
+    return count
+
+
 def number(name: str, value: Any, interval: str, what: str = "a number") -> float:
     """`value` as a Python number, or an error that names the argument when it is not a finite number in `interval`.
 

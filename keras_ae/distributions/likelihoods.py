@@ -180,6 +180,11 @@ OF_LEVELS: dict[str, Any] = {  # whole numbers 0..levels - 1
     "quantized_normal": QuantizedNormal,
     "beta_binomial": BetaBinomial,
 }
+LOSSES = {  # of Keras -> the likelihood whose -log p they are, up to a constant
+    **dict.fromkeys(("mse", "mean_squared_error", "meansquarederror", "gaussian"), "normal"),
+    **dict.fromkeys(("bce", "binary_crossentropy", "binarycrossentropy"), "bernoulli"),
+    **dict.fromkeys(("categorical_crossentropy", "sparse_categorical_crossentropy"), "categorical"),
+}
 KNOWN = {"bernoulli": Bernoulli, "normal": Normal, **OF_LEVELS}
 
 
@@ -196,4 +201,6 @@ def get(identifier: str | Likelihood) -> Likelihood:
         return identifier
     if isinstance(identifier, str) and identifier in KNOWN:
         return KNOWN[identifier]()
-    raise errors.unknown("likelihood", identifier, KNOWN)
+    meant = LOSSES.get(str(identifier).lower())
+    hint = f" Of the losses of Keras, {identifier!r} is the likelihood {meant!r}." if meant else ""
+    raise errors.InputError(f"{errors.unknown('likelihood', identifier, KNOWN)}{hint}")

@@ -33,6 +33,8 @@ def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable
             hint = f" Add the channel axis: {variable} = {variable}[..., None]."
         elif array.shape == shape:
             hint = f" For a single example add the batch axis: {variable} = {variable}[None]."
+        elif array.shape[1:] == (*shape[-1:], *shape[:-1]):
+            hint = f" The channels are the last axis: {variable} = np.moveaxis({variable}, 1, -1)."
         raise errors.InputError(
             f"{name} must have the shape (n, {', '.join(map(str, shape))}). Received: {array.shape}.{hint}"
         )
@@ -197,7 +199,8 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], mo
             raise errors.InputError(f"The {role} must be a keras.Model. Received: {type(network).__name__}.")
         if not network.built or not hasattr(network, "output_shape"):
             raise errors.InputError(
-                f"The {role} has no shapes yet. Begin it with keras.Input(shape), so that it is built at once."
+                f"The {role} has no input and output of known shapes. Begin it with keras.Input(shape); or, of a "
+                f"subclass of keras.Model, make x = keras.Input(shape) and pass keras.Model(x, {role}(x))."
             )
         if isinstance(network.output_shape, list | dict) or _is_nested(network.output_shape):
             raise errors.InputError(

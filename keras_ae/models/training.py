@@ -27,13 +27,14 @@ class Training(keras.Model):
         # Without autocast=False mixed precision would turn targets and weights into half precision.
         super().__init__(autocast=False, **kwargs)
         self.seed = int(np.random.randint(2**31)) if seed is None else errors.whole_number("seed", seed, least=0)
-        self._seeds = iter(np.random.SeedSequence(self.seed).generate_state(64) >> 1)
+        self._seeds_drawn = 0
         self._compiled_functions: dict[str, Any] = {}
         self._has_metrics = False
 
     def next_seed(self) -> int:
         """An integer seed for one more layer, a function of the model's seed."""
-        return int(next(self._seeds))
+        self._seeds_drawn += 1
+        return int(np.random.SeedSequence(self.seed).generate_state(self._seeds_drawn)[-1] >> 1)
 
     def finish_building(self) -> None:
         """Adds what every model has beside its networks."""
@@ -65,7 +66,10 @@ class Training(keras.Model):
                 it costs more than it gains.
         """
         if kwargs.get("loss") is not None:
-            raise errors.InputError(f"compile takes no loss: {type(self).__name__} has its own. Remove the argument.")
+            raise errors.InputError(
+                f"compile takes no loss: {type(self).__name__} has its own, with -log p(x|z) of its likelihood "
+                "('normal': squared error; 'bernoulli': binary cross-entropy). Remove the argument."
+            )
         self._unresolved = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
         if steps_per_execution is None:
             steps_per_execution = 1 if backend.replicas() > 1 else STEPS_PER_EXECUTION
@@ -96,6 +100,21 @@ class Training(keras.Model):
         if training:
             self.step.assign_add(1)
         return self.reconstruct_mean(inputs.x, inputs.condition) if self._has_metrics else inputs.x
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of a reconstruction: that of x."""
+        return tuple(input_shape)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """What Keras finds by calling the model on tensors without values: a batch has no single shape."""
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` gives, in its order."""
+        others = [metric for metric in self.metrics if metric is not self.term_means]
+        names = [each.name for metric in others for each in getattr(metric, "metrics", [metric])]
+        return [*names, *sorted(self.term_means.names)]
 
     def now(self, weight: Any) -> Any:
         """The value of a weight, a number or a schedule, at the present training step."""
@@ -308,7 +327,7 @@ def _split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple, 
         raise errors.InputError(
             f"validation_split needs arrays and a fraction between 0 and 1. Received: {type(x).__name__}, {fraction!r}."
         )
-    start = len(x) - int(len(x) * fraction)
+    start = len(x) - errors.part("validation_split", fraction, len(x))
     parts = (x, y, sample_weight)
 
     def rows(part: slice) -> tuple:

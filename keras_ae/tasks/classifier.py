@@ -6,6 +6,7 @@ import keras
 
 from keras_ae import errors
 from keras_ae.models import Autoencoder, Variational
+from keras_ae.networks import common
 
 PLACES = ("features", "code")
 
@@ -106,4 +107,4 @@ def classifier(
     layer = keras.layers.Dense(
         units, activation, kernel_initializer=keras.initializers.GlorotUniform(seed), dtype="float32", name="classes"
     )
-    return keras.Model(x, layer(keras.layers.Flatten()(features)), name="classifier")
+    return keras.Model(x, layer(common.flat(features)), name="classifier")

@@ -176,13 +176,7 @@ class Recipe:
         """How many examples of the training split are for validation."""
         if isinstance(self.validation, str) or not self.validation:
             return 0
-        count = int(len(dataset) * self.validation)
-        if not 0 < count < len(dataset):
-            raise errors.InputError(
-                f"validation={self.validation} selects {count} of {len(dataset):,} examples. Choose a fraction that "
-                "leaves some for both."
-            )
-        return count
+        return errors.part("validation", self.validation, len(dataset))
 
     def _likelihood(self, dataset: Dataset) -> likelihoods.Likelihood:
         name = self.likelihood

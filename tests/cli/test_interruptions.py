@@ -207,6 +207,7 @@ def test_the_cosine_ends_at_zero(tmp_path):
         ({"patience": 2}, "patience needs a validation loss"),
         ({"patience": 0, "validation": 0.1}, "patience must be"),
         ({"validation": 1.5}, "validation must be"),
+        ({"validation": 0.0005}, "validation=0.0005 selects 0 of 1,437 examples"),
         ({"validation": "validaton"}, "validaton"),
         ({"network_options": {"activaton": "tanh"}}, "activaton"),
         ({"precision": "bfloat16"}, "'bfloat16'.*'mixed_bfloat16'"),

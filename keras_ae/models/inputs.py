@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_ae import errors
 from keras_ae.models.batch import as_vectors, roles
-from keras_ae.pipeline import Batches
+from keras_ae.pipeline import Batches, as_it_is, on_disk, parts
 
 
 def is_arrays(x: Any) -> bool:
@@ -20,7 +20,7 @@ def is_arrays(x: Any) -> bool:
 def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable | None = None) -> np.ndarray:
     """x as a NumPy array of numbers of shape (n, *shape) with n >= 1, after `convert(array, name)` if there is one."""
     try:
-        array = np.asarray(x)
+        array = as_it_is(x)
     except ValueError as error:
         message = f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}."
         raise errors.InputError(message) from error
@@ -40,11 +40,17 @@ def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable
         )
     if len(array) == 0:
         raise errors.InputError(f"{name} is empty: it has the shape {array.shape}.")
+    return array if on_disk(array) else as_float32(array)
+
+
+def as_float32(array: np.ndarray) -> np.ndarray:
+    """Floating-point numbers of another size as float32; other numbers as they are."""
     return array.astype("float32") if array.dtype.kind == "f" and array.dtype != np.float32 else array
 
 
-def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
-    """Raises InputError where a value is infinite, or NaN unless allowed, and says where."""
+def check_finite(array: np.ndarray, name: str, allow_nan: bool = False, start: int = 0) -> None:
+    """Raises InputError where a value is infinite, or NaN unless allowed, and says where; `start` is the index of the
+    first row."""
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
@@ -55,25 +61,27 @@ def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
         first = tuple(map(int, np.argwhere(bad)[0]))
         raise errors.InputError(
             f"{name} has {int(bad.sum())} values that are {'infinite' if allow_nan else 'infinite or not a number'}, "
-            f"the first at index {first} ({array[first]}). Replace or drop them."
+            f"the first at index {(first[0] + start, *first[1:])} ({array[first]}). Replace or drop them."
         )
 
 
 def check_x(model: Any, x: Any, name: str = "x", explained: bool = True) -> np.ndarray:
     """x as an array that the model can take; `explained` by its likelihood, too, or only seen by its encoder."""
     array = as_array(x, name, model.event_shape, model.as_input)
-    check_finite(array, name, model.accepts_missing)
-    model.check_events(array, name)
-    if explained:
-        model.likelihood.check(array, name)
+    for start, part in parts(array):
+        part = as_float32(part)
+        check_finite(part, name, model.accepts_missing, start)
+        model.check_events(part, name)
+        if explained:
+            model.likelihood.check(part, name)
     return array
 
 
 def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name: str = "x") -> tuple:
     """(x,), (x, y) or (x, y, sample_weight) as checked arrays."""
     x = check_x(model, x, name, explained=False)
-    y = {key: np.asarray(value) for key, value in y.items()} if isinstance(y, dict) else y
-    y = y if y is None or isinstance(y, dict) else np.asarray(y)
+    y = {key: as_it_is(value) for key, value in y.items()} if isinstance(y, dict) else y
+    y = y if y is None or isinstance(y, dict) else as_it_is(y)
     named = roles(y, x, model.bare_y)
     lengths = {**{f"y[{key!r}]" if isinstance(y, dict) else "y": value for key, value in named.items()}}
     if y is not None and not isinstance(y, dict):

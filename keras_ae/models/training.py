@@ -11,7 +11,7 @@ from keras_ae import backend, errors, schedules
 from keras_ae.models import inputs, monitoring
 from keras_ae.models.batch import Batch, pack
 from keras_ae.optimizers import Adam
-from keras_ae.pipeline import Batches
+from keras_ae.pipeline import Batches, as_it_is
 
 STEPS_PER_EXECUTION = 32
 
@@ -331,6 +331,6 @@ def _split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple, 
     parts = (x, y, sample_weight)
 
     def rows(part: slice) -> tuple:
-        return tree.map_structure(lambda a: None if a is None else np.asarray(a)[part], parts)
+        return tree.map_structure(lambda a: None if a is None else as_it_is(a)[part], parts)
 
     return rows(slice(start)), rows(slice(start, None))

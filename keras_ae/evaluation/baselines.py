@@ -34,7 +34,7 @@ def independent(train: np.ndarray, test: np.ndarray, likelihood: likelihoods.Lik
     Frequencies are smoothed by one pseudo-count a class, variances floored at 1e-6. A likelihood of one's own, of which
     nobody knows how to fit it to values, has no log_prob, but that of levels has, whose frequencies need no family.
     """
-    mean = train.mean(axis=0)
+    mean = train.mean(axis=0, dtype="float64")
     error = float(np.square(test - mean).reshape(len(test), -1).sum(axis=1).mean())
     fitted = INDEPENDENT.get(type(likelihood), _categorical if isinstance(likelihood, Levels) else None)
     log_prob = None

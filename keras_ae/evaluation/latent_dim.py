@@ -252,7 +252,7 @@ def _measure(model: Autoencoder, validation: np.ndarray, samples: int) -> dict[s
         found = model.reconstruct_mean(batch.x), model.reconstruction(batch, z, training=False), code
         parts.append(tuple(map(ops.convert_to_numpy, found)))
     means, reconstruction, codes = map(np.concatenate, zip(*parts, strict=True))
-    error = np.square(means - validation).reshape(len(validation), -1)
+    error = np.square(means - validation, dtype="float64").reshape(len(validation), -1)
     figures = {"squared_error": np.nansum(error, axis=1), "reconstruction": reconstruction}
     if not variational:
         return {"score": -reconstruction, **figures}

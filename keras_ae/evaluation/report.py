@@ -100,7 +100,7 @@ def quantity(likelihood: likelihoods.Likelihood, x: np.ndarray) -> str:
     return "log-probability" if np.array_equal(x, np.round(x), equal_nan=True) else "cross-entropy"
 
 
-def _dimensions(x: np.ndarray) -> float:
+def dimensions(x: np.ndarray) -> float:
     """Values of an example that were observed: a whole number where nothing is missing."""
     missing = int(np.isnan(x).sum())
     return x[0].size - missing / len(x) if missing else x[0].size
@@ -147,7 +147,7 @@ def evaluate(
     terms = {name: float(value) for name, value in model.evaluate(test, y, return_dict=True, verbose=0).items()}
     tokens = isinstance(model, models.Sequences) and model.tokens
     error = None if tokens else _squared_error(model, test, condition)
-    report = Report(len(test), terms, error, quantity(model.likelihood, test), dimensions=_dimensions(test))
+    report = Report(len(test), terms, error, quantity(model.likelihood, test), dimensions=dimensions(test))
     if isinstance(model, models.Variational):
         found = log_likelihood(model, test, method, samples, seed, condition=condition, steps=steps)
         report.bound, report.samples = float(found.log_prob.mean()), samples
@@ -180,7 +180,7 @@ def evaluate(
 
 def _squared_error(model: models.Autoencoder, x: np.ndarray, condition: Any) -> float:
     """Of the reconstruction of what was observed, summed over the values of an example."""
-    error = np.square(model.reconstruct(x, condition=condition) - x)
+    error = np.square(model.reconstruct(x, condition=condition) - x, dtype="float64")
     return float(np.nansum(error.reshape(len(x), -1), axis=1).mean())
 
 

@@ -19,6 +19,7 @@ from keras_ae import divergences
 from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import FullNormal
 from tests.conformance.table import RESUMED_ON_JAX, SHAPE, batch_of, given, make, same, targets, weights
+from tests.distributions import test_extremes
 
 SIZES = (("train", 11), ("test", 2))
 
@@ -157,6 +158,8 @@ def of_few_models(folder):
         "inputless": inputless(),
         "estimates": estimates(folder),
         "calls_of_lapack": calls_of_lapack(),
+        "not_a_number": [name for name in test_extremes.TABLE if test_extremes.has_nan(name)],
+        "slope_of_bound": test_extremes.slope_of_bound([0.0, 1e25, -1e38]).tolist(),
         "steps_and_data": steps_and_data(folder),
         "many_steps": many_steps_change_nothing(folder),
         "exported": str(keras_ae.export(model, folder / "exported")),

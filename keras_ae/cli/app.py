@@ -193,14 +193,14 @@ def _resume_command() -> str:
 def evaluate(
     run: RunArgument,
     split: SplitOption = "test",
-    samples: Annotated[int, typer.Option(help="K of the estimate of log p(x).")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="K of the estimate of log p(x).")] = 100,
     method: Annotated[str, typer.Option(help="importance, prior or ais.")] = "importance",
-    steps: Annotated[int, typer.Option(help="Temperatures of ais.")] = 500,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many examples.")] = None,
-    gap: Annotated[int, typer.Option(help="Of how many examples to find the inference gap.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Temperatures of ais.")] = 500,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many examples.")] = None,
+    gap: Annotated[int, typer.Option(min=0, help="Of how many examples to find the inference gap.")] = 0,
     probe: Annotated[bool, typer.Option("--probe", help="Predict the labels from the codes.")] = False,
     quality: Annotated[bool, typer.Option("--quality", help="Compare samples with the split (digits).")] = False,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a model's figures on a split, beside baselines fitted on the training split.

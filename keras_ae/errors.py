@@ -17,7 +17,7 @@ class InputError(ValueError):
 
 
 class TrainingDivergedError(FloatingPointError):
-    """A term of the loss became infinite or not a number during training."""
+    """A term of the loss, or a weight, became infinite or not a number during training."""
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:

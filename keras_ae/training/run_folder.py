@@ -107,7 +107,7 @@ class RunFolder:
     def save_checkpoint(self, model: Autoencoder, epochs_done: int) -> None:
         """Writes the checkpoint of an epoch, then removes the earlier ones."""
         earlier = self.checkpoints().values()
-        files.save_model(model, self.path / f"checkpoint-{epochs_done:05d}.keras")
+        model.save(self.path / f"checkpoint-{epochs_done:05d}.keras")
         for path in earlier:
             path.unlink(missing_ok=True)
 
@@ -215,7 +215,7 @@ class Best(keras.callbacks.Callback):
         earlier = [self.monitored(row) for row in self.folder.history(epoch)]
         losses = [*earlier, self.monitored(logs or {})]
         if losses[-1] < min(earlier, default=math.inf):
-            files.save_model(self.model, self.file)
+            self.model.save(self.file)
         if self._is_over(losses):
             self.model.stop_training = True
 

@@ -96,7 +96,7 @@ def train(
             )
         if best:
             model = best.model_of_best_epoch()
-        models.files.save_model(model, folder.model_file)
+        model.save(folder.model_file)
     return model
 
 

@@ -66,6 +66,13 @@ def move_folder(source: Path, target: Path) -> None:
     _flush(target.parent)
 
 
+def remove_folder(path: Path) -> None:
+    """Removes a folder at once: whenever the process dies, all of it is there or nothing."""
+    with staged(path) as temporary:
+        os.rename(path, temporary)
+        _flush(path.parent)
+
+
 @contextlib.contextmanager
 def staged(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`, with the same ending; what has that name in the end is removed."""

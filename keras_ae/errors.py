@@ -44,3 +44,14 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
         raise InputError(f"{name} must be a whole number of at least {least}. Received: {name}={value!r}.")
     return int(value)
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """`value` as a bool, or an error that names the argument when it is anything but True or False: every text is true.
+
+    >>> yes_or_no("tied", 0)
+    False
+    """
+    if not hasattr(value, "__bool__") or value not in (True, False):
+        raise InputError(f"{name} must be True or False. Received: {name}={value!r}.")
+    return bool(value)

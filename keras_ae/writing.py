@@ -73,6 +73,14 @@ def remove_folder(path: Path) -> None:
         _flush(path.parent)
 
 
+def reserve(path: Path) -> None:
+    """Takes the room on the disk for a file of holes, as a new memory map is: where there is none, this is an error,
+    while writing to the map would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 @contextlib.contextmanager
 def staged(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`, with the same ending; what has that name in the end is removed."""
@@ -84,8 +92,10 @@ def staged(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     except OSError as error:
+        if error.errno is None:  # a library's own words
+            raise OSError(f"{path} cannot be written: {error}") from error
         if error.filename is None or str(error.filename).startswith(str(temporary)):
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         _remove(temporary)

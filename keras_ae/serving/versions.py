@@ -69,8 +69,7 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
             )
     monitoring.check_weights(model)
     path = Path(path)
-    _next_version(path, format)  # before anything is written: its errors
-    with writing.staged(path / "version") as temporary:
+    with writing.staged(path / str(_next_version(path, format))) as temporary:
         if keras.backend.backend() == "tensorflow":
             formats.write(model, temporary, format, warmup)
         else:

@@ -98,8 +98,8 @@ def staged(path: Path) -> Iterator[Path]:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
-        _remove(temporary)
         _own.discard(temporary.name)
+        _remove(temporary)
 
 
 def sweep(folder: Path, everything: bool = False) -> None:

@@ -135,10 +135,14 @@ class RunFolder:
 
     def save_checkpoint(self, model: Autoencoder, epochs_done: int) -> None:
         """Writes the checkpoint of an epoch, then removes the earlier ones."""
-        earlier = self.checkpoints().values()
         model.save(self.path / f"checkpoint-{epochs_done:05d}.keras")
-        for path in earlier:
-            path.unlink(missing_ok=True)
+        self.remove_checkpoints_before(epochs_done)
+
+    def remove_checkpoints_before(self, epochs_done: int) -> None:
+        """Leaves the checkpoint of an epoch alone, and later ones."""
+        for epochs, path in self.checkpoints().items():
+            if epochs < epochs_done:
+                path.unlink(missing_ok=True)
 
     def load_checkpoint(self, **loading: Any) -> tuple[Autoencoder | None, int]:
         """Loads the last checkpoint's model and its number of epochs; (None, 0) where no epoch was finished.
@@ -327,9 +331,9 @@ class Best(keras.callbacks.Callback):
         if self._is_over(losses):
             self.model.stop_training = True
 
-    def is_over(self) -> bool:
-        """Whether the run's history has reached its end."""
-        return self._is_over([self.monitored(row) for row in self.folder.history()])
+    def is_over(self, epochs_done: int) -> bool:
+        """Whether the run's history has reached its end after some epochs."""
+        return self._is_over([self.monitored(row) for row in self.folder.history(epochs_done)])
 
     def monitored(self, values: dict[str, float]) -> float:
         """What is to be low, of an epoch's values."""

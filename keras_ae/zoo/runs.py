@@ -90,6 +90,7 @@ def train(
             checkpoint, epochs_done = folder.load_checkpoint()
             model = _checked(checkpoint, model, folder, epochs_done) if checkpoint else model
             folder.check(epochs_done)
+            folder.remove_checkpoints_before(epochs_done)
             if epochs_done > recipe.epochs:
                 raise errors.InputError(f"{folder.path} has {epochs_done} epochs, more than epochs={recipe.epochs}.")
         else:
@@ -97,7 +98,7 @@ def train(
         best = Best(folder, recipe.patience, recipe.monitor) if recipe.patience else None
         if best and epochs_done:
             best.model_of_best_epoch()  # that it is there and whole is seen before an epoch is trained
-        if epochs_done < recipe.epochs and not (best and best.is_over()):
+        if epochs_done < recipe.epochs and not (best and best.is_over(epochs_done)):
             shown = recipe.evaluation_data("test")[:EXAMPLES_SHOWN]
             condition = recipe.condition("test")
             recorder = Recorder(folder, shown, recipe.epochs, None if condition is None else condition[: len(shown)])

@@ -298,6 +298,7 @@ def main() -> None:
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # of TensorFlow's own files, which killed processes leave
         settings = Path(folder) / "settings"
         settings.mkdir()
         (settings / "tiny.json").write_text(json.dumps(PRESET))

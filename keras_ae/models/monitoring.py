@@ -12,11 +12,16 @@ from keras_ae import errors
 
 
 class Terms(keras.metrics.Metric):
-    """The mean over examples of every term of the loss, all updated in one operation."""
+    """The mean over examples of every term of the loss, all updated in one operation.
+
+    Attributes:
+        regularized: whether a last term holds what the networks' layers and regularisers add to the loss.
+    """
 
     def __init__(self, names: Sequence[str], name: str = "terms") -> None:
         super().__init__(name=name)
-        self.names = tuple(names)
+        self.names = (*names, "regularization")
+        self.regularized = False
         self.total = self.add_variable((len(self.names),), "zeros", name="total")
         self.count = self.add_variable((), "zeros", name="count")
 
@@ -27,7 +32,7 @@ class Terms(keras.metrics.Metric):
 
     def result(self) -> dict[str, Any]:
         means = ops.divide_no_nan(self.total.value, self.count.value)
-        return {name: means[i] for i, name in enumerate(self.names)}
+        return {name: means[i] for i, name in enumerate(self.names if self.regularized else self.names[:-1])}
 
 
 def non_finite_weights(model: keras.Model) -> list[str]:
@@ -49,7 +54,8 @@ def check_weights(model: keras.Model) -> None:
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Stops the training with an error when a term, or after an epoch a weight, is infinite or not a number."""
+    """Stops the training with an error when a term, or after an epoch a weight, is infinite or not a number; metrics of
+    the user may be."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +73,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
             raise diverged(epoch + 1, f"the weight {bad[0]}")
 
     def _check(self, logs: dict | None) -> None:
-        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        named = {prefix + name for name in ("loss", *self.model.term_means.names) for prefix in ("", "val_")}
+        bad = [name for name, value in (logs or {}).items() if name in named and not math.isfinite(value)]
         terms = [name for name in bad if name.removeprefix("val_") != "loss"] or bad
         if terms:
             raise diverged(self.epoch + 1, ", ".join(terms))

@@ -377,6 +377,24 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], mo
     return sizes[0]
 
 
+def check_nothing_shared(parts: dict[str, keras.layers.Layer]) -> None:
+    """Raises InputError where two parts have weights in common and one of them is a network: a network is saved for
+    itself, with all its layers, so that a file of both could not be loaded."""
+    for (name, part), (other_name, other) in itertools.combinations(parts.items(), 2):
+        if not isinstance(part, keras.Model) and not isinstance(other, keras.Model):
+            continue
+        of_part = {id(variable) for variable in part.variables}
+        if shared := [variable.path for variable in other.variables if id(variable) in of_part]:
+            raise errors.InputError(
+                f"{name} and {other_name} share layers ({', '.join(shared)}): such a model could be trained and saved, "
+                "but not loaded or copied. Give each layers of its own, and set_weights where both shall start alike; "
+                "LinearAE(tied=True) is a model whose decoder has the encoder's weights."
+            )
+    for part in parts.values():
+        if isinstance(part, keras.Model):
+            check_nothing_shared({layer.name: layer for layer in part.layers})
+
+
 def _is_nested(shape: Any) -> bool:
     return any(isinstance(axis, tuple | list) for axis in shape)
 

@@ -4,7 +4,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from functools import partial
+from itertools import islice, takewhile
 from typing import Any
 
 import keras
@@ -140,6 +141,58 @@ def prefers_jit() -> str | bool:
     import tensorflow as tf
 
     return "auto" if tf.config.list_physical_devices("GPU") else False
+
+
+def on_accelerator() -> bool:
+    """Whether JAX is the backend and computes on a GPU or TPU, one device of it."""
+    if keras.backend.backend() != "jax" or keras.distribution.distribution() is not None:
+        return False
+    import jax
+
+    return jax.default_backend() != "cpu"
+
+
+def fits_on_accelerator(x: np.ndarray) -> bool:
+    """Whether an array takes less than a quarter of an accelerator's memory."""
+    if not on_accelerator():
+        return False
+    import jax
+
+    return 4 * x.nbytes < (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0)
+
+
+def scanned(step: Callable, model: keras.Model) -> Callable:
+    """A function (state, iterator) -> (logs, state) that takes `model.steps_per_execution` steps in one call of JAX, or
+    as many as there are batches left; a last batch of another shape takes a call of its own.
+
+    Args:
+        step: a compiled function (state, batch) -> (logs, state).
+        model: whose steps they are.
+    """
+    import jax
+
+    @partial(jax.jit, donate_argnums=0)
+    def several(state: Any, batches: list) -> Any:
+        def body(state: Any, batch: Any) -> Any:
+            logs, state = step(state, batch)
+            return state, logs
+
+        stacked = tree.map_structure(lambda *arrays: jax.numpy.stack(arrays), *batches)
+        state, logs = jax.lax.scan(body, state, stacked)
+        return tree.map_structure(lambda values: values[-1], logs), state
+
+    def call(state: Any, iterator: Iterator) -> Any:
+        batches = [next(iterator), *islice(iterator, model.steps_per_execution - 1)]
+        shapes = [[array.shape for array in tree.flatten(batch)] for batch in batches]
+        alike = sum(1 for _ in takewhile(shapes[0].__eq__, shapes))
+        if 1 < alike >= len(batches) - 1:
+            logs, state = several(state, batches[:alike])
+            batches = batches[alike:]
+        for batch in batches:
+            logs, state = step(state, batch)
+        return logs, state
+
+    return call
 
 
 def replicas() -> int:

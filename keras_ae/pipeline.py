@@ -6,11 +6,12 @@ whole batches are gathered by rows of a shuffled index.
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
-from keras import tree
+from keras import ops, tree
 
 from keras_ae import backend, errors
 
@@ -100,10 +101,20 @@ class _Gathered(keras.utils.PyDataset):
         super().__init__()
         self.batches = batches
         self.rows = batches.order(batches.epoch)
+        self.x, *self.others = batches.arrays
+        self.gather = self._gather
+        if backend.fits_on_accelerator(self.x):  # copied once, not batch by batch
+            import jax
+
+            self.x, self.gather = jax.device_put(self.x), jax.jit(self._gather)
         batches._listeners.append(self._reorder)
 
     def _reorder(self, epoch: int) -> None:
         self.rows = self.batches.order(epoch)
+
+    def _gather(self, x: Any, rows: Any, key: Any) -> Any:
+        x = _as_float(x[rows], partial(np.ndarray.astype, copy=False) if isinstance(x, np.ndarray) else ops.cast)
+        return self.batches.transform(x, backend.KeyedSeed(key)) if self.batches.transform else x
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -111,11 +122,8 @@ class _Gathered(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> tuple:
         size = self.batches.batch_size
         rows = self.rows[step * size : (step + 1) * size]
-        x, *others = tree.map_structure(lambda array: array[rows], self.batches.arrays)
-        x = _as_float(x, np.ndarray.astype)
-        if self.batches.transform:
-            x = self.batches.transform(x, backend.KeyedSeed(self.batches.key(self.batches.epoch, step)))
-        return (x, *others)
+        x = self.gather(self.x, rows, np.uint32(self.batches.key(self.batches.epoch, step)))
+        return (x, *tree.map_structure(lambda array: array[rows], self.others))
 
 
 def _tensorflow_dataset(batches: Batches) -> Any:

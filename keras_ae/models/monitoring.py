@@ -32,6 +32,8 @@ class Terms(keras.metrics.Metric):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stops the training with an error when a term is infinite or not a number."""
 
+    async_safe = True  # Keras need not wait for an accelerator: the error comes a few calls late, before the epoch ends
+
     def __init__(self) -> None:
         super().__init__()
         self.epoch = 0

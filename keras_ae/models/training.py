@@ -115,6 +115,13 @@ class Training(keras.Model):
     def test_step(self, *args: Any) -> Any:
         return super().test_step(*args[:-1], (self.pack(args[-1]),))
 
+    def _make_function(self, step_function: Callable, **kwargs: Any) -> Callable:
+        """Makes the loop over the batches of an execution. On an accelerator under JAX it is one call, since a call
+        takes more time than a step of a small model."""
+        if self.jit_compile and not self.run_eagerly and not kwargs and backend.on_accelerator():
+            return backend.scanned(step_function, self)
+        return super()._make_function(step_function, **kwargs)
+
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:

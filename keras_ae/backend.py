@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_ae import errors
+
 AT_A_TIME = 3  # batches under way: one is copied by one core while others are computed
 SEED_DTYPE = {"tensorflow": "int64", "jax": "uint32"}
 
@@ -35,6 +37,11 @@ class KeyedSeed(keras.random.SeedGenerator):
         """The next seed: a vector of the key and the number of draws so far."""
         self.draws += 1
         return ops.stack([self.key, ops.cast(self.draws, self.key.dtype)])
+
+
+def seed_of(seed: int | None) -> int:
+    """Returns `seed`, or draws one from NumPy's global generator, which `keras.utils.set_random_seed` fixes."""
+    return int(np.random.randint(2**31)) if seed is None else errors.whole_number("seed", seed, least=0)
 
 
 @contextlib.contextmanager
@@ -161,13 +168,15 @@ def fits_on_accelerator(x: np.ndarray) -> bool:
     return 4 * x.nbytes < (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0)
 
 
-def scanned(step: Callable, model: keras.Model) -> Callable:
-    """A function (state, iterator) -> (logs, state) that takes `model.steps_per_execution` steps in one call of JAX, or
-    as many as there are batches left; a last batch of another shape takes a call of its own.
+def scanned(step: Callable) -> Callable:
+    """Many steps as one call of JAX, since on an accelerator a call takes more time than a step of a small model.
 
     Args:
         step: a compiled function (state, batch) -> (logs, state).
-        model: whose steps they are.
+
+    Returns:
+        A function (state, batches) -> (state, a list of the last step's logs, the batches that are left): a last one of
+        another shape; all, where more than that differ.
     """
     import jax
 
@@ -179,20 +188,16 @@ def scanned(step: Callable, model: keras.Model) -> Callable:
 
         stacked = tree.map_structure(lambda *arrays: jax.numpy.stack(arrays), *batches)
         state, logs = jax.lax.scan(body, state, stacked)
-        return tree.map_structure(lambda values: values[-1], logs), state
+        return state, [tree.map_structure(lambda values: values[-1], logs)]
 
-    def call(state: Any, iterator: Iterator) -> Any:
-        batches = [next(iterator), *islice(iterator, model.steps_per_execution - 1)]
+    def together(state: Any, batches: list) -> tuple[Any, list, list]:
         shapes = [[array.shape for array in tree.flatten(batch)] for batch in batches]
-        alike = sum(1 for _ in takewhile(shapes[0].__eq__, shapes))
-        if 1 < alike >= len(batches) - 1:
-            logs, state = several(state, batches[:alike])
-            batches = batches[alike:]
-        for batch in batches:
-            logs, state = step(state, batch)
-        return logs, state
+        alike = sum(1 for _ in takewhile(lambda shape: shape == shapes[0], shapes))
+        if not 1 < alike >= len(batches) - 1:
+            return state, [], batches
+        return (*several(state, batches[:alike]), batches[alike:])
 
-    return call
+    return together
 
 
 def replicas() -> int:
@@ -202,6 +207,11 @@ def replicas() -> int:
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def is_under_strategy(model: keras.Model) -> bool:
+    """Whether a model was made under a TensorFlow strategy."""
+    return getattr(model, "_distribute_strategy", None) is not None
 
 
 class _OfReplica(keras.random.SeedGenerator):

@@ -19,7 +19,7 @@ import keras_ae
 from keras_ae import backend, divergences
 from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import FullNormal
-from tests.conformance.table import RESUMED_ON_JAX, batch_of, given, make, same, targets, weights
+from tests.conformance.table import RESUMED_ON_JAX, SHAPE, batch_of, given, make, same, targets, weights
 
 SIZES = (("train", 11), ("test", 2))
 
@@ -89,8 +89,7 @@ def resumes(row, folder):
 
 def inputless():
     """The shapes of what a model whose decoder never sees the steps before decodes and draws."""
-    model = make("sequence_vae")
-    model.word_dropout = 1
+    model = keras_ae.create("sequence_vae", SHAPE, 2, word_dropout=1, seed=0, network_options={"units": 4})
     return [list(model.sample(2, seed=0, observation=kind).shape) for kind in ("mean", "sample")]
 
 
@@ -124,12 +123,34 @@ def many_steps_change_nothing(folder):
     x, found = np.load(folder / "vae.npz")["x"][:18].astype("uint8"), []
     for steps, accelerator in ((1, False), (5, False), (5, True)):
         answers = {name: lambda *_, answer=accelerator: answer for name in ("on_accelerator", "fits_on_accelerator")}
-        with mock.patch.multiple(backend, **answers):
+        with mock.patch.multiple(backend, **answers, scanned=mock.Mock(wraps=backend.scanned)):
             model = make("vae", steps_per_execution=steps)
             model.fit(x, batch_size=4, epochs=2, validation_data=x, verbose=0)
-        assert model.train_function.__qualname__.startswith("scanned") is accelerator
+            assert backend.scanned.called is accelerator
         found.append(weights(model))
     return all(same(found[0], other, atol=1e-6) for other in found[1:])
+
+
+def steps_and_data(folder):
+    """Steps over a generator, what is left after one of its batches is refused, and a weight that is assigned."""
+    x = np.load(folder / "vae.npz")["x"][:4]
+    model = make("beta_vae", steps_per_execution=4)
+
+    def batches(last):
+        yield from [(x,)] * 9
+        yield (last,)
+
+    model.fit(batches(x), steps_per_epoch=6, verbose=0)
+    found = {"steps": int(model.step.value), "predicted": len(model.predict(batches(x), steps=3, verbose=0))}
+    kept = []
+    for use in (model.fit, model.evaluate, model.predict):
+        try:
+            use(batches(255 * x), verbose=0)
+        except keras_ae.InputError as error:
+            kept.append([str(error)[:11], bool(np.isfinite(model.reconstruct(x)).all())])
+    model.beta = 0.0
+    logs = [model.fit(x, verbose=0).history, model.evaluate(x, verbose=0, return_dict=True)]
+    return found | {"kept": kept, "weights": [float(np.ravel(log["penalty"] / np.ravel(log["kl"]))[0]) for log in logs]}
 
 
 def of_few_models(folder):
@@ -140,6 +161,7 @@ def of_few_models(folder):
         "inputless": inputless(),
         "estimates": estimates(folder),
         "calls_of_lapack": calls_of_lapack(),
+        "steps_and_data": steps_and_data(folder),
         "many_steps": many_steps_change_nothing(folder),
         "exported": str(keras_ae.export(model, folder / "exported")),
     }

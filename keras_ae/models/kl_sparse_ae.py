@@ -37,6 +37,7 @@ class KLSparseAE(Autoencoder):
 
     terms = ("reconstruction", "sparsity")
     settings = ("penalty", "target")
+    schedulable = ("penalty",)
 
     def __init__(self, *args: Any, penalty: Any = 1.0, target: float = 0.05, **kwargs: Any) -> None:
         self.penalty = schedules.check("penalty", penalty)

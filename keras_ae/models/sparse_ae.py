@@ -44,6 +44,7 @@ class SparseAE(Autoencoder):
 
     terms = ("reconstruction", "sparsity")
     settings = ("penalty", "penalized_layers", "max_norm")
+    schedulable = ("penalty",)
 
     def __init__(
         self,

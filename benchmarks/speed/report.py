@@ -29,6 +29,7 @@ default (`model.rows_at_once()`). Other work on the same machine moves the speed
 less.
 
 On a CPU, TensorFlow is the backend for convolutional networks, whose kernels in XLA are several times slower.
+On a GPU, JAX is the backend: [GPU.md](GPU.md).
 
 ![images a second, relative to PyTorch](../../docs/images/speed.png)
 

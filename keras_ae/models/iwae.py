@@ -47,7 +47,7 @@ class IWAE(Variational):
 
     def __init__(self, *args: Any, samples: int = 5, doubly_reparameterized: bool = False, **kwargs: Any) -> None:
         self.samples = errors.whole_number("samples", samples)
-        self.doubly_reparameterized = bool(doubly_reparameterized)
+        self.doubly_reparameterized = errors.yes_or_no("doubly_reparameterized", doubly_reparameterized)
         super().__init__(*args, **kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:

@@ -56,8 +56,9 @@ def checked(function: Function) -> Function:
                 bound.arguments[name] = check(parameter.annotation, name, value)
         return function(*bound.args, **bound.kwargs)
 
-    # Of the function's own module, where doctest looks for examples.
+    # Of the function's own module, where doctest looks for examples, and with the signature that Keras looks for.
     call = types.FunctionType(call.__code__, function.__globals__, function.__name__, None, call.__closure__)
+    call.__dict__["__signature__"] = signature
     return typing.cast(Function, functools.update_wrapper(call, function))
 
 
@@ -128,6 +129,8 @@ def path(name: str, value: Any) -> str | os.PathLike:
 
 def numbers(name: str, value: Any) -> np.ndarray:
     """`value` as an array of real numbers."""
+    if is_odd(value):
+        raise errors.wrong(name, "a dense array", value)
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:  # rows of different lengths
@@ -135,6 +138,36 @@ def numbers(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise errors.wrong(name, f"an array of real numbers, not of dtype {array.dtype}", value)
     return array
+
+
+def tensor(name: str, value: Any) -> Any:
+    """`value` as it is where it is a tensor of real numbers, else as an array in float32."""
+    if is_odd(value):
+        raise errors.wrong(name, "dense", value)
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        return numbers(name, value).astype("float32")
+    if any(kind in str(value.dtype) for kind in ("float", "int", "bool")):
+        return value
+    raise errors.wrong(name, "a tensor of real numbers", value)
+
+
+def rows(name: str, value: Any) -> Any:
+    """`value` as a tensor whose first axis is that of the examples."""
+    value = tensor(name, value)
+    if len(value.shape) == 0:
+        raise errors.wrong(name, "a tensor with an axis for the examples", value)
+    return value
+
+
+def size(name: str, value: Any) -> Any:
+    """`value` as it is where it is a tensor, else as a whole number of at least 0."""
+    is_tensor = hasattr(value, "dtype") and not isinstance(value, np.ndarray | np.generic)
+    return value if is_tensor else errors.whole_number(name, value, least=0)
+
+
+def is_odd(value: Any) -> bool:
+    """Whether a value is a sparse or ragged array, of any library."""
+    return any(hasattr(value, name) for name in ("tocsr", "dense_shape", "row_splits"))
 
 
 def _annotated(kind: Any, rule: Any, name: str, value: Any) -> Any:
@@ -150,7 +183,7 @@ def _one_of(kind: Any, parts: tuple, name: str, value: Any) -> Any:
     others = [part for part in parts if part is not types.NoneType]
     if value is None and len(others) < len(parts):
         return value
-    if os.PathLike in others:
+    if any(inspect.isclass(part) and issubclass(part, os.PathLike) for part in others):
         return path(name, value)
     if len(others) == 1:
         return argument(others[0], name, value)
@@ -190,3 +223,6 @@ def activation(name: str, value: Any) -> Any:
 
 Shape = Annotated[Sequence[int], shape]
 Activation = Annotated[Any, activation]
+Tensor = Annotated[Any, tensor]
+Rows = Annotated[Any, rows]
+Size = Annotated[Any, size]

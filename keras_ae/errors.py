@@ -87,7 +87,8 @@ def whole_number(name: str, value: Any, least: int = 1, most: int = LARGEST) -> 
     whole = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_) and np.ndim(value) == 0
     if not whole or not least <= int(value) <= most:
         end = f" and at most {most}" if most != LARGEST or (whole and int(value) > most) else ""
-        raise wrong(name, f"a whole number of at least {least}{end}", value)
+        start = f" of at least {least}" if least > -LARGEST else ""
+        raise wrong(name, f"a whole number{start}{end}", value)
     return int(value)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from keras import tree
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, Natural, Seed, checked
 
 
 class Batches:
@@ -33,12 +34,13 @@ class Batches:
         (3, [0, 1, 2, 3, 4])
     """
 
+    @checked
     def __init__(
         self,
         arrays: tuple,
-        batch_size: int = 32,
+        batch_size: Count = 32,
         shuffle: bool = False,
-        seed: int = 0,
+        seed: Seed = 0,
         transform: Callable | None = None,
     ) -> None:
         self.arrays = tree.map_structure(np.asarray, tuple(arrays))
@@ -68,13 +70,15 @@ class Batches:
         part.steps, part._listeners = steps, []
         return part
 
-    def order(self, epoch: int) -> np.ndarray:
+    @checked
+    def order(self, epoch: Natural) -> np.ndarray:
         """The order of the examples in an epoch."""
         if not self.shuffle:
             return np.arange(self.size)
         return np.random.default_rng((self.seed, epoch)).permutation(self.size)
 
-    def set_epoch(self, epoch: int) -> None:
+    @checked
+    def set_epoch(self, epoch: Natural) -> None:
         """Makes the batches those of `epoch`."""
         if epoch != self.epoch:
             self.epoch = epoch

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from keras_ae import errors
+from keras_ae.checks import Count, Natural, Seed, checked
 from keras_ae.models import Autoencoder, LinearAE, Variational, files
 
 TRAINING, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: told apart by everyone
@@ -21,12 +22,14 @@ CELL = 0.55  # inches per image
 DPI = 150
 
 
-def save(figure: Figure, path: str | Path, dpi: int = DPI) -> None:
+@checked
+def save(figure: Figure, path: str | Path, dpi: Count = DPI) -> None:
     """Writes a figure whole or not at all; makes the folders above it."""
     files.write(Path(path), lambda temporary: figure.savefig(temporary, dpi=dpi, bbox_inches="tight", pad_inches=0.05))
 
 
-def image_grid(images: np.ndarray, columns: int | None = None) -> Figure:
+@checked
+def image_grid(images: np.ndarray, columns: Count | None = None) -> Figure:
     """Images, (n, height, width, channels), as one grid with small gaps.
 
     >>> image_grid(np.zeros((6, 8, 8, 1))).axes[0].get_images()[0].get_array().shape
@@ -39,7 +42,8 @@ def image_grid(images: np.ndarray, columns: int | None = None) -> Figure:
     return figure
 
 
-def tiled(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.ndarray:
+@checked
+def tiled(images: np.ndarray, columns: Count | None = None, gap: Natural = 1) -> np.ndarray:
     """Images, (n, height, width, channels), in rows of one image with values from 0 to 1; about as many rows as columns
     where `columns` is None."""
     images = _checked(images)
@@ -47,12 +51,14 @@ def tiled(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.nd
     return _tile(images, math.ceil(len(images) / columns), columns, gap)
 
 
+@checked
 def labelled_rows(rows: Mapping[str, np.ndarray]) -> Figure:
     """Rows of images with a label at the left of each; all rows have as many images."""
     images = np.stack(np.broadcast_arrays(*(_checked(row) for row in rows.values())))  # grey rows beside coloured ones
     return image_table(images, list(rows))
 
 
+@checked
 def image_table(images: np.ndarray, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
     """Rows of images, with labels at the left of the rows and above the columns.
 
@@ -78,12 +84,14 @@ def image_table(images: np.ndarray, rows: Sequence[str] = (), columns: Sequence[
     return figure
 
 
+@checked
 def reconstructions(originals: np.ndarray, by_epoch: Mapping[int, np.ndarray]) -> Figure:
     """Originals, and below them their reconstructions after some epochs."""
     return labelled_rows({"original": originals, **{f"epoch {epoch}": by_epoch[epoch] for epoch in sorted(by_epoch)}})
 
 
-def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: int = 10) -> Figure:
+@checked
+def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: Count = 10) -> Figure:
     """Originals and reconstructions in two rows, in blocks of `columns`."""
     _checked(originals)
     rows: dict[str, np.ndarray] = {}
@@ -96,7 +104,8 @@ def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: int 
     return labelled_rows(rows)
 
 
-def samples(model: Variational, n: int = 64, seed: int = 0) -> Figure:
+@checked
+def samples(model: Variational, n: Count = 64, seed: Seed = 0) -> Figure:
     """New examples from the prior: the means of p(x|z); of a conditional model one class a row."""
     if not model.conditional:
         return image_grid(model.sample(n, seed=seed))
@@ -105,7 +114,8 @@ def samples(model: Variational, n: int = 64, seed: int = 0) -> Figure:
     return image_grid(model.sample(len(classes), seed=seed, condition=classes), columns=columns)
 
 
-def manifold(model: Autoencoder, size: int = 20) -> Figure:
+@checked
+def manifold(model: Autoencoder, size: Annotated[int, "[2, inf)"] = 20) -> Figure:
     """What the decoder makes of a grid of 2-D codes at the quantiles of the standard normal from 5 % to 95 %.
 
     Raises:
@@ -130,6 +140,7 @@ def manifold(model: Autoencoder, size: int = 20) -> Figure:
     return figure
 
 
+@checked
 def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
     """A scatter of codes, (n, dimensions), coloured by label; more than two dimensions through PCA.
 
@@ -166,6 +177,7 @@ def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
     return figure
 
 
+@checked
 def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") -> Figure:
     """One panel per term: training solid, validation ("val_" names) dashed.
 
@@ -199,7 +211,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") 
     return figure
 
 
-def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -> Figure:
+@checked
+def components(model: LinearAE, x: np.ndarray | None = None, columns: Count = 8) -> Figure:
     """The components of a linear autoencoder as images ("eigenfaces"): red positive, blue negative.
 
     Args:
@@ -227,6 +240,7 @@ def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -
     return figure
 
 
+@checked
 def network(model: Autoencoder, path: str | Path) -> list[Path]:
     """Draws encoder and decoder to PATH-encoder.png and PATH-decoder.png.
 

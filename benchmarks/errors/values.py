@@ -176,6 +176,10 @@ VALID = {  # of arguments without a default, and of those whose default takes lo
     "arrays": (X,),
     "q": normal,
     "p": normal,
+    "FullNormal.mean": lambda: tf.constant(Z),
+    "FullNormal.scale_tril": lambda: full().scale_tril,
+    "NormalMixture.logits": lambda: tf.zeros(6),
+    "NormalMixture.components": normal,
     "kl_by_dimension.q": normal,
     "kl_diagonal_standard.p": lambda: StandardNormal((2,)),
     "kl_full_standard.p": lambda: StandardNormal((2,)),
@@ -330,7 +334,7 @@ class Sequence(keras.utils.PyDataset):
 
 def arrays(valid):
     """Malformed forms of an array (n, ...) of numbers."""
-    array = np.asarray(valid)
+    array = np.asarray(valid) if np.ndim(valid) else X
     last = (*array.shape[:-1], array.shape[-1] + 1) if array.ndim else (2,)
     table = pd.DataFrame({f"c{i}": ["a", "b", "c"] for i in range(4)})
     return {
@@ -371,7 +375,8 @@ def arrays(valid):
     }
 
 
-TENSORS = ("nan", "inf", "number", "no rows", "empty list", "masked array")  # mean something as a tensor
+TENSORS = ("DataFrame with gaps", "nan", "inf", "number", "no rows", "empty list", "masked array", "KerasTensor", "an axis more", "an axis less",
+    "another length of the last axis")  # mean something as a tensor
 ROLES = {  # role -> malformed values but for those that may mean something
     "count": (SCALARS, ()),
     "natural": (SCALARS, ("0",)),
@@ -398,6 +403,8 @@ ROLES = {  # role -> malformed values but for those that may mean something
     "texts": (ITEMS, ()),
     "examples": (arrays, ()),
     "tensor": (arrays, TENSORS),
+    "codes": (arrays, (*TENSORS[:-1],)),
+    "weights": (arrays, (*TENSORS[:-3], "text in an array", "numbers as text")),
     "labels": (arrays, ("text in an array", "numbers as text", "list of text")),
     "any": ({}, ()),
 }
@@ -409,7 +416,7 @@ ROLE_OF = {
         "validation_steps validation_batch_size columns condition_dim GaussianMixtureVAE.clusters components "
         "dcgan.filters num_classes count vocabulary_size dimensions k image_grid.columns tiled.columns Recipe.labels "
         "epochs Recipe.patience AnomalyDetector.latent_dim Best.patience rows recurrent.tokens transformer.tokens check_levels.levels",
-        "natural": "patience pretraining gap_examples temperatures verbose gap epoch",
+        "natural": "NormalMixture.n StandardNormal.n patience pretraining gap_examples temperatures verbose gap epoch",
         "seed": "seed random_state",
         "positive": "learning_rate span scale ratio limit seconds",
         "positive number": "",
@@ -426,14 +433,16 @@ ROLE_OF = {
         "activation": "activation code_activation",
         "integers": "input_shape hidden event_shape shape sizes seeds image_size conv.filters resnet.filters probe.labels probe_codes.labels",
         "shares": "rates",
-        "numbers": "scales class_prior noise AnomalyDetector.noise",
+        "numbers": "scales class_prior AnomalyDetector.noise",
         "choice or place": "layer",
         "texts": "fixed names vocabulary texts penalized_layers Recipe.monitor image_table.rows image_table.columns",
         "examples": "x test train real generated examples start end validation codes train_codes test_codes images originals reconstructed X arrays vector scores mean covariance other_mean other_covariance values evaluate.train",
-        "tensor": "lower z a log_var params mmd.x mmd.y weight noise_ mask log_prob.z",
+        "tensor": "FullNormal.mean batch_mean.values lower z a log_var params mmd.x mmd.y mask noise kl_bernoulli.p kl_bernoulli.q",
+        "codes": "log_prob.z log_joint.z posterior.z kl_sample.z",
+        "weights": "weight",
         "labels": "y labels clusters has_attribute train_y test_y condition examples_condition conditions sample_weight",
         "flag or auto": "jit_compile",
-        "any": "step epochs_done defaults who log_prob metrics validation_data verbose callbacks fit.y",
+        "any": "StandardNormal.seed NormalMixture.seed step epochs_done defaults who log_prob metrics validation_data verbose callbacks fit.y",
     }.items()
     for argument in names.split()
 }
@@ -549,4 +558,4 @@ def malformed_options(command, option, arguments):
     return found
 
 
-ALSO_CALLED = {"value": ("weight",), "X": ("x",)}  # words that stand for an argument in a message
+ALSO_CALLED = {"identifier": ("likelihood",), "X": ("x",)}  # words that stand for an argument in a message

@@ -15,9 +15,21 @@ import numpy as np
 from keras import ops
 
 from keras_ae import errors
+from keras_ae.checks import Count, Positive, checked
 from keras_ae.distributions.levels import BetaBinomial, DiscretizedLogistic, QuantizedNormal, check_levels
 from keras_ae.distributions.likelihood import Likelihood
 from keras_ae.distributions.normal import bound, normal_log_density
+
+__all__ = [
+    "Bernoulli",
+    "BetaBinomial",
+    "Categorical",
+    "DiscretizedLogistic",
+    "Likelihood",
+    "Normal",
+    "QuantizedNormal",
+    "get",
+]
 
 MIN_VARIANCE = 1e-6
 
@@ -71,13 +83,9 @@ class Normal(Likelihood):
         -0.9189385175704956
     """
 
-    def __init__(self, variance: float | Literal["learned", "per_value"] = 1.0, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, variance: Positive | Literal["learned", "per_value"] = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        number = isinstance(variance, int | float) and not isinstance(variance, bool)
-        if variance not in ("learned", "per_value") and not (number and 0 < float(variance) < math.inf):
-            raise errors.InputError(
-                f"variance must be a positive number, 'learned' or 'per_value'. Received: variance={variance!r}."
-            )
         self.variance = variance
         if variance == "learned":
             self.raw_log_var = self.add_weight(shape=(), initializer="zeros", name="raw_log_var")
@@ -125,9 +133,10 @@ class Categorical(Likelihood):
 
     discrete = True
 
-    def __init__(self, levels: int = 256, one_hot: bool = False, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, levels: Count = 256, one_hot: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.levels = errors.whole_number("levels", levels)
+        self.levels = levels
         self.one_hot = one_hot
         self.parameters = 1 if one_hot else self.levels
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae import networks
+from keras_ae.checks import Count, Seed, Shape, checked
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
@@ -44,8 +45,9 @@ class LinearAE(Autoencoder):
 
     terms = ("squared_error",)
 
+    @checked
     def __init__(
-        self, input_shape: tuple[int, ...], latent_dim: int, tied: bool = False, seed: int | None = None, **kwargs: Any
+        self, input_shape: Shape, latent_dim: Count, tied: bool = False, seed: Seed | None = None, **kwargs: Any
     ) -> None:
         encoder, decoder = networks.dense(input_shape, latent_dim, hidden=())
         self.tied = tied

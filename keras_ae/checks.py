@@ -11,6 +11,7 @@ import contextlib
 import functools
 import inspect
 import os
+import pathlib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,10 +78,13 @@ def argument(kind: Any, name: str, value: Any) -> Any:
         return _annotated(origin, "(-inf, inf)", name, value)
     if origin is np.ndarray:
         return numbers(name, value)
+    if inspect.isclass(origin) and issubclass(origin, os.PathLike):
+        return pathlib.Path(path(name, value))
     if origin in LISTS and _is_list(origin, value):
         return _items(parts, name, value)
     if origin in DICTIONARIES and isinstance(value, Mapping):
-        return value
+        key, item = parts or (Any, Any)
+        return {argument(key, f"a key of {name}", k): argument(item, f"{name}[{k!r}]", v) for k, v in value.items()}
     if origin is bool and (isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1))):
         return bool(value)
     if origin in (*LISTS, *DICTIONARIES, bool) or (inspect.isclass(origin) and not isinstance(value, origin)):
@@ -127,17 +131,24 @@ def path(name: str, value: Any) -> str | os.PathLike:
     return value
 
 
-def numbers(name: str, value: Any) -> np.ndarray:
-    """`value` as an array of real numbers."""
+def array(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of any type; what is masked becomes NaN."""
     if is_odd(value):
         raise errors.wrong(name, "a dense array", value)
+    if np.ma.is_masked(value):
+        return value.astype("float64").filled(np.nan)
     try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:  # rows of different lengths
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
         raise errors.wrong(name, "an array, with rows of one length", value) from error
-    if array.dtype.kind not in "fiub":
-        raise errors.wrong(name, f"an array of real numbers, not of dtype {array.dtype}", value)
-    return array
+
+
+def numbers(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of real numbers."""
+    found = array(name, value)
+    if found.dtype.kind not in "fiub":
+        raise errors.wrong(name, f"an array of real numbers, not of dtype {found.dtype}", value)
+    return found
 
 
 def tensor(name: str, value: Any) -> Any:
@@ -170,6 +181,22 @@ def is_odd(value: Any) -> bool:
     return any(hasattr(value, name) for name in ("tocsr", "dense_shape", "row_splits"))
 
 
+def examples(name: str, value: Any) -> np.ndarray:
+    """`value` as an array (n, ...) of finite numbers with n >= 1."""
+    found = numbers(name, value)
+    if found.ndim == 0 or len(found) == 0 or not np.isfinite(found).all():
+        raise errors.wrong(name, "an array (n, ...) of finite numbers, n at least 1", value)
+    return found
+
+
+def of_each(name: str, value: Any, n: int) -> np.ndarray:
+    """`value` as an array (n,), of any type."""
+    found = array(name, value)
+    if found.shape != (n,):
+        raise errors.wrong(name, f"an array of shape ({n},)", value)
+    return found
+
+
 def _annotated(kind: Any, rule: Any, name: str, value: Any) -> Any:
     if callable(rule):
         return rule(name, value)
@@ -196,7 +223,8 @@ def _one_of(kind: Any, parts: tuple, name: str, value: Any) -> Any:
 def _is_list(origin: Any, value: Any) -> bool:
     """Whether a value has items in an order, and is no text."""
     kinds = (Iterable,) if origin is Iterable else (Sequence, np.ndarray)
-    return isinstance(value, kinds) and not isinstance(value, str | bytes | Mapping | set)
+    rank = value.ndim if isinstance(value, np.ndarray) else 1
+    return isinstance(value, kinds) and not isinstance(value, str | bytes | Mapping | set) and rank == 1
 
 
 def _items(parts: tuple, name: str, value: Any) -> Any:
@@ -224,5 +252,6 @@ def activation(name: str, value: Any) -> Any:
 Shape = Annotated[Sequence[int], shape]
 Activation = Annotated[Any, activation]
 Tensor = Annotated[Any, tensor]
+Examples = Annotated[np.ndarray, examples]
 Rows = Annotated[Any, rows]
 Size = Annotated[Any, size]

@@ -13,7 +13,7 @@ import numpy as np
 from keras import tree
 
 from keras_ae import backend, errors
-from keras_ae.checks import Count, Natural, Seed, checked
+from keras_ae.checks import Count, Natural, Seed, Size, checked, numbers
 
 
 class Batches:
@@ -43,7 +43,9 @@ class Batches:
         seed: Seed = 0,
         transform: Callable | None = None,
     ) -> None:
-        self.arrays = tree.map_structure(np.asarray, tuple(arrays))
+        self.arrays = tuple(_numbers(f"arrays[{i}]", array) for i, array in enumerate(arrays))
+        if len({array.shape[:1] for array in tree.flatten(self.arrays)}) != 1 or not self.size:
+            raise errors.wrong("arrays", "arrays of as many examples, at least one", arrays)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
@@ -85,13 +87,21 @@ class Batches:
             for listener in self._listeners:
                 listener(epoch)
 
-    def key(self, epoch: Any, step: Any) -> Any:
+    @checked
+    def key(self, epoch: Size, step: Any) -> Any:
         """The seed of one batch's transform."""
         return (self.seed % 2**11) * 2**20 + epoch * len(self) + step
 
     def for_keras(self) -> Any:
         """What Keras iterates over: a `tf.data.Dataset` on TensorFlow, a `PyDataset` elsewhere."""
         return _tensorflow_dataset(self) if keras.backend.backend() == "tensorflow" else _Gathered(self)
+
+
+def _numbers(name: str, value: Any) -> Any:
+    """An array of numbers, or a dict of them."""
+    if isinstance(value, dict):
+        return {key: numbers(f"{name}[{key!r}]", array) for key, array in value.items()}
+    return numbers(name, value)
 
 
 def _as_float(x: Any, cast: Callable) -> Any:

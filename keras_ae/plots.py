@@ -14,12 +14,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from keras_ae import errors
-from keras_ae.checks import Count, Natural, Seed, checked
+from keras_ae.checks import Count, Examples, Natural, Seed, checked, numbers, of_each
 from keras_ae.models import Autoencoder, LinearAE, Variational, files
 
 TRAINING, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: told apart by everyone
 CELL = 0.55  # inches per image
 DPI = 150
+
+
+def _images(name: str, value: Any) -> np.ndarray:
+    """`value` as images in float32; NaN is not drawn."""
+    array = numbers(name, value).astype("float32")
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape or np.isinf(array).any():
+        wanted = "finite images of shape (n, height, width, 1 or 3), n at least 1; other data can be written as .npz"
+        raise errors.wrong(name, wanted, array)
+    return array
+
+
+Images = Annotated[np.ndarray, _images]
 
 
 @checked
@@ -29,7 +41,7 @@ def save(figure: Figure, path: str | Path, dpi: Count = DPI) -> None:
 
 
 @checked
-def image_grid(images: np.ndarray, columns: Count | None = None) -> Figure:
+def image_grid(images: Images, columns: Count | None = None) -> Figure:
     """Images, (n, height, width, channels), as one grid with small gaps.
 
     >>> image_grid(np.zeros((6, 8, 8, 1))).axes[0].get_images()[0].get_array().shape
@@ -43,7 +55,7 @@ def image_grid(images: np.ndarray, columns: Count | None = None) -> Figure:
 
 
 @checked
-def tiled(images: np.ndarray, columns: Count | None = None, gap: Natural = 1) -> np.ndarray:
+def tiled(images: Images, columns: Count | None = None, gap: Natural = 1) -> np.ndarray:
     """Images, (n, height, width, channels), in rows of one image with values from 0 to 1; about as many rows as columns
     where `columns` is None."""
     images = _checked(images)
@@ -52,8 +64,12 @@ def tiled(images: np.ndarray, columns: Count | None = None, gap: Natural = 1) ->
 
 
 @checked
-def labelled_rows(rows: Mapping[str, np.ndarray]) -> Figure:
+def labelled_rows(rows: Mapping[str, Images]) -> Figure:
     """Rows of images with a label at the left of each; all rows have as many images."""
+    if len({row.shape[:3] for row in rows.values()}) != 1:
+        raise errors.wrong(
+            "rows", "rows of as many images, of one size", {name: row.shape for name, row in rows.items()}
+        )
     images = np.stack(np.broadcast_arrays(*(_checked(row) for row in rows.values())))  # grey rows beside coloured ones
     return image_table(images, list(rows))
 
@@ -85,15 +101,16 @@ def image_table(images: np.ndarray, rows: Sequence[str] = (), columns: Sequence[
 
 
 @checked
-def reconstructions(originals: np.ndarray, by_epoch: Mapping[int, np.ndarray]) -> Figure:
+def reconstructions(originals: Images, by_epoch: Mapping[int, Images]) -> Figure:
     """Originals, and below them their reconstructions after some epochs."""
     return labelled_rows({"original": originals, **{f"epoch {epoch}": by_epoch[epoch] for epoch in sorted(by_epoch)}})
 
 
 @checked
-def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: Count = 10) -> Figure:
+def side_by_side(originals: Images, reconstructed: Images, columns: Count = 10) -> Figure:
     """Originals and reconstructions in two rows, in blocks of `columns`."""
-    _checked(originals)
+    if len(reconstructed) != len(originals):
+        raise errors.wrong("reconstructed", f"as many images as originals, {len(originals)}", reconstructed)
     rows: dict[str, np.ndarray] = {}
     for block, start in enumerate(range(0, len(originals), columns)):
         for label, images in (("original", originals), ("reconstruction", reconstructed)):
@@ -141,7 +158,7 @@ def manifold(model: Autoencoder, size: Annotated[int, "[2, inf)"] = 20) -> Figur
 
 
 @checked
-def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
+def codes(values: Examples, labels: Any = None) -> Figure:
     """A scatter of codes, (n, dimensions), coloured by label; more than two dimensions through PCA.
 
     Args:
@@ -149,6 +166,7 @@ def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
         labels: integers, one per code; with more than 20 classes they are not drawn.
     """
     points = np.asarray(values, "float64").reshape(len(values), -1)
+    labels = None if labels is None else of_each("labels", labels, len(points))
     names = ["$z_1$", "$z_2$"]
     if points.shape[1] > 2:
         from sklearn.decomposition import PCA
@@ -221,7 +239,7 @@ def components(model: LinearAE, x: np.ndarray | None = None, columns: Count = 8)
         columns: images a row.
     """
     found = model.components(x)
-    images = _as_images(found.components)
+    images = _images("components", found.components)
     shares = None if x is None else found.variances / np.var(np.asarray(x, "float64"), axis=0, ddof=1).sum()
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
@@ -267,19 +285,9 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _as_images(images: Any) -> np.ndarray:
-    images = np.asarray(images, "float32")
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) == 0:
-        raise errors.InputError(
-            f"Pictures need images of shape (n, height, width, 1 or 3), n at least 1. Received: {images.shape}. Write "
-            "other data as .npz."
-        )
-    return images
-
-
 def _checked(images: Any) -> np.ndarray:
     """Images in [0, 1]: scaled where the values are whole numbers up to 255 or the like, else clipped."""
-    images = _as_images(images)
+    images = _images("images", images)
     largest = float(np.nanmax(images))
     return np.clip(images / largest if largest > 2 else images, 0, 1)
 

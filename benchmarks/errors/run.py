@@ -77,33 +77,25 @@ def modules():
     """The public modules: those at the top, and those of the zoo."""
     yield keras_ae
     for info in [*pkgutil.iter_modules(keras_ae.__path__, ""), *pkgutil.iter_modules(keras_ae.zoo.__path__, "zoo.")]:
-        if info.name not in APART:
+        if info.name not in APART and not info.name.endswith("card"):
             yield importlib.import_module(f"keras_ae.{info.name}")
 
 
 def callables(wanted=()):
     """Name -> function, constructor, or method of an object that the constructor makes."""
     found = functools.reduce(lambda found, module: exported(module, found), modules(), {})
-    for name, value in list(found.items()):
+    for name, value in found.items():
         if not inspect.isclass(value):
-            if is_wanted(name, wanted):
-                yield name, value
+            yield from [(name, value)] * is_wanted(name, wanted)
             continue
-        if not is_wanted(name, wanted):
-            continue
-        estimator = issubclass(value, BaseEstimator)  # scikit-learn's check their arguments when they are fitted
-        build = fitted(value) if estimator else value
-        if not is_record(value):
-            yield name, build
-        methods = [method for method in sorted(dir(value)) if is_method(value, method)]
-        if methods and not any(inspect.isclass(other) and value in other.__mro__[1:] for other in found.values()):
-            try:
-                instance = values.prepared(value(**values.valid(name, parameters(value))()))
-            except Exception as error:
-                print(f"{name} cannot be made: {error!r}", file=sys.stderr)
-                continue
-            for method in methods:
-                yield f"{name}.{method}", getattr(instance, method)
+        if is_wanted(name, wanted) and not is_record(value):
+            # scikit-learn's estimators check their arguments when they are fitted
+            yield name, fitted(value) if issubclass(value, BaseEstimator) else value
+        if not any(inspect.isclass(other) and value in other.__mro__[1:] for other in found.values()):
+            for method in sorted(dir(value)):
+                if is_wanted(f"{name}.{method}", wanted) and is_method(value, method):
+                    instance = values.prepared(value(**values.valid(name, parameters(value))()))
+                    yield f"{name}.{method}", getattr(instance, method)
 
 
 def is_wanted(name, wanted):
@@ -187,8 +179,10 @@ def shown(value):
     """Texts of which one must be in a message that says what was received."""
     found = {repr(value)[:40], str(value)[:40] or "''", type(value).__name__}
     found |= {str(getattr(value, name)) for name in ("shape", "dtype", "__name__") if hasattr(value, name)}
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+        found |= {"(nan)", "(inf)"}
     if isinstance(value, list | tuple | dict):
-        found |= {repr(item)[:40] for item in value} | {type(item).__name__ for item in value} | {str(len(value))}
+        found |= {str(tuple(value))[:40]} | {repr(item)[:40] for item in value} | {type(item).__name__ for item in value} | {str(len(value))}
     return found | {str(getattr(np.asarray(value, dtype=object), "shape", "")) if isinstance(value, list) else "Received"}
 
 
@@ -219,6 +213,9 @@ def tries(name, function):
     try:
         with limited():
             function(**valid())
+    except InputError as error:
+        if "needs" not in str(error):  # a package, or the network; else it is a method that this model does not have
+            return
     except Exception as error:
         yield "", "valid", "broken", f"{type(error).__name__}: {error}"
         return

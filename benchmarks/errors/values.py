@@ -6,6 +6,7 @@ A key is the name of an argument, or "callable.argument" where the name alone do
 import functools
 import inspect
 import tempfile
+import typing
 from pathlib import Path
 
 import keras
@@ -56,17 +57,14 @@ def tokens():
     )
 
 
-@functools.cache
 def conditional():
     return networks.dense((4,), 2, hidden=(3,), condition_dim=3, seed=0)
 
 
-@functools.cache
 def pair():
     return networks.dense((4,), 2, hidden=(3,), seed=0)
 
 
-@functools.cache
 def steps():
     return networks.recurrent((4, 1), 2, units=3, seed=0)
 
@@ -113,8 +111,9 @@ VALID = {  # of arguments without a default, and of those whose default takes lo
        for i, part in enumerate(("encoder", "decoder"))},
     **{f"{kind}.{part}": lambda i=i: steps()[i] for kind in ("Sequences", "SequenceAE", "SequenceVAE")
        for i, part in enumerate(("encoder", "decoder"))},
-    **{f"SequenceAE.{name}": SERIES for name in ("x",)},
-    **{f"SequenceVAE.{name}": SERIES for name in ("x",)},
+    **dict.fromkeys(("SequenceAE.x", "SequenceVAE.x"), SERIES),
+    **dict.fromkeys(("ConditionalVAE.condition", "ConditionalVAE.y", "SemiSupervisedVAE.y"), CLASSES),
+    **dict.fromkeys(("fit.epochs", "encoder_", "sample.n"), 2),
     "encoder": lambda: pair()[0],
     "decoder": lambda: pair()[1],
     "network": lambda: pair()[0],
@@ -400,7 +399,11 @@ ROLES = {  # role -> malformed values but for those that may mean something
     "integers": (ITEMS, ()),
     "shares": (ITEMS, ("[0.5]",)),
     "numbers": (ITEMS, ("[0.5]", "[1e30]")),
-    "texts": (ITEMS, ()),
+    "texts": (ITEMS, ("[text]",)),
+    "images": (arrays, ("nan", "masked array", "DataFrame with gaps")),
+    "rows": (arrays, ("an axis more", "an axis less", "another length of the last axis")),
+    "classes": (arrays, ("text in an array", "numbers as text", "list of text", "nan", "inf", "masked array", "dates", "objects", "complex")),
+    "tuple": (arrays, ("list of text_",)),
     "examples": (arrays, ()),
     "tensor": (arrays, TENSORS),
     "codes": (arrays, (*TENSORS[:-1],)),
@@ -416,7 +419,7 @@ ROLE_OF = {
         "validation_steps validation_batch_size columns condition_dim GaussianMixtureVAE.clusters components "
         "dcgan.filters num_classes count vocabulary_size dimensions k image_grid.columns tiled.columns Recipe.labels "
         "epochs Recipe.patience AnomalyDetector.latent_dim Best.patience rows recurrent.tokens transformer.tokens check_levels.levels",
-        "natural": "NormalMixture.n StandardNormal.n patience pretraining gap_examples temperatures verbose gap epoch",
+        "natural": "resnet.blocks NormalMixture.n StandardNormal.n patience pretraining gap_examples temperatures verbose gap epoch",
         "seed": "seed random_state",
         "positive": "learning_rate span scale ratio limit seconds",
         "positive number": "",
@@ -436,8 +439,11 @@ ROLE_OF = {
         "numbers": "scales class_prior AnomalyDetector.noise",
         "choice or place": "layer",
         "texts": "fixed names vocabulary texts penalized_layers Recipe.monitor image_table.rows image_table.columns",
-        "examples": "x test train real generated examples start end validation codes train_codes test_codes images originals reconstructed X arrays vector scores mean covariance other_mean other_covariance values evaluate.train",
+        "examples": "x test train real generated examples start end validation codes train_codes test_codes X arrays vector scores mean covariance other_mean other_covariance values evaluate.train",
         "tensor": "FullNormal.mean batch_mean.values lower z a log_var params mmd.x mmd.y mask noise kl_bernoulli.p kl_bernoulli.q",
+        "images": "images originals reconstructed",
+        "rows": "codes.values",
+        "classes": "codes.labels prototypes.labels write_projector.labels",
         "codes": "log_prob.z log_joint.z posterior.z kl_sample.z",
         "weights": "weight",
         "labels": "y labels clusters has_attribute train_y test_y condition examples_condition conditions sample_weight",
@@ -478,7 +484,7 @@ def malformed(name, argument, parameter):
     if callable(catalogue):
         example = _found(VALID, name, argument, X)
         catalogue = catalogue(example() if callable(example) else example)
-    optional = parameter.default is None
+    optional = parameter.default is None or type(None) in typing.get_args(parameter.annotation)
     return {kind: value for kind, value in catalogue.items() if kind not in fine and not (optional and kind == "None")}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_ae import errors
+from keras_ae.checks import checked
 from keras_ae.models.base import Autoencoder
 
 HOME = "KERAS_AE_HOME"
@@ -37,11 +38,13 @@ def write_text(path: Path, text: str) -> None:
     write(path, lambda temporary: temporary.write_text(text))
 
 
+@checked
 def save_model(model: keras.Model, path: str | os.PathLike) -> None:
     """Writes a `.keras` file with optimizer and random state; an earlier one survives a full disk or a crash."""
     write(Path(path), model.save)
 
 
+@checked
 def load_model(path: str | os.PathLike) -> Autoencoder:
     """A model from a `.keras` file, with optimizer and random state, in safe mode.
 

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Count, Natural, NotNegative, checked
 from keras_ae.models import Autoencoder, files
 
 SNAPSHOT_EPOCHS = (1, 9)
@@ -30,6 +31,7 @@ class RunFolder:
         path: the folder; it need not exist.
     """
 
+    @checked
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self.pictures = self.path / "pictures"
@@ -58,6 +60,7 @@ class RunFolder:
         except ValueError as error:
             raise errors.InputError(f"{self._config_file} is damaged: {error}.") from error
 
+    @checked
     def start(self, config: dict[str, Any]) -> None:
         """Begins a run; refuses a folder that holds anything."""
         if self.path.exists() and (not self.path.is_dir() or any(p.name != "run.lock" for p in self.path.iterdir())):
@@ -67,6 +70,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         files.write_text(self._config_file, json.dumps(config, indent=2) + "\n")
 
+    @checked
     def check_resumable(
         self, recipe: dict[str, Any], fixed: Sequence[str] = (), defaults: dict[str, Any] | None = None
     ) -> None:
@@ -104,7 +108,8 @@ class RunFolder:
         found = {int(path.stem.split("-")[1]): path for path in self.path.glob("checkpoint-*.keras")}
         return dict(sorted(found.items()))
 
-    def save_checkpoint(self, model: Autoencoder, epochs_done: int) -> None:
+    @checked
+    def save_checkpoint(self, model: Autoencoder, epochs_done: Natural) -> None:
         """Writes the checkpoint of an epoch, then removes the earlier ones."""
         earlier = self.checkpoints().values()
         files.save_model(model, self.path / f"checkpoint-{epochs_done:05d}.keras")
@@ -128,7 +133,8 @@ class RunFolder:
             raise errors.InputError(f"{self.path} holds no model yet: no epoch was finished. Train with --resume.")
         return model
 
-    def history(self, epochs: int | None = None) -> list[dict[str, float]]:
+    @checked
+    def history(self, epochs: Natural | None = None) -> list[dict[str, float]]:
         """One dict an epoch, of the first `epochs` epochs."""
         if not self._history_file.exists():
             return []
@@ -139,12 +145,14 @@ class RunFolder:
             ]
         return [row for row in rows if epochs is None or row["epoch"] <= epochs]
 
+    @checked
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Replaces `history.csv`."""
         lines = [",".join(rows[0]), *(",".join(map(repr, row.values())) for row in rows)]
         files.write_text(self._history_file, "\n".join(lines) + "\n")
 
-    def add_seconds(self, seconds: float) -> None:
+    @checked
+    def add_seconds(self, seconds: NotNegative) -> None:
         """Notes how long one more epoch took."""
         with open(self._seconds_file, "a") as file:
             file.write(f"{seconds:.3f}\n")
@@ -158,7 +166,8 @@ class RunFolder:
         found = {int(path.stem.split("-")[1]): np.load(path) for path in self.path.glob("snapshots/epoch-*.npy")}
         return dict(sorted(found.items()))
 
-    def save_snapshot(self, epoch: int, images: np.ndarray) -> None:
+    @checked
+    def save_snapshot(self, epoch: Natural, images: np.ndarray) -> None:
         """Keeps reconstructions for the picture of the training."""
         files.write(self.path / "snapshots" / f"epoch-{epoch:05d}.npy", lambda path: np.save(path, images))
 
@@ -173,7 +182,10 @@ class Recorder(keras.callbacks.Callback):
         condition: of the examples, for a conditional model.
     """
 
-    def __init__(self, folder: RunFolder, images: np.ndarray, epochs: int, condition: np.ndarray | None = None) -> None:
+    @checked
+    def __init__(
+        self, folder: RunFolder, images: np.ndarray, epochs: Count, condition: np.ndarray | None = None
+    ) -> None:
         super().__init__()
         self.folder, self.images, self.epochs, self.condition = folder, images, epochs, condition
         self.epochs_done = 0
@@ -206,7 +218,8 @@ class Best(keras.callbacks.Callback):
         monitor: what is to be low on validation data: the sum of these terms.
     """
 
-    def __init__(self, folder: RunFolder, patience: int, monitor: Sequence[str] = ("loss",)) -> None:
+    @checked
+    def __init__(self, folder: RunFolder, patience: Count, monitor: Sequence[str] = ("loss",)) -> None:
         super().__init__()
         self.folder, self.patience, self.monitor = folder, patience, monitor
         self.file = folder.path / "best.keras"

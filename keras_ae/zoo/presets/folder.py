@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae import errors, models, serving
+from keras_ae.checks import checked
 from keras_ae.models import files
 
 FORMAT = 1
@@ -28,6 +29,7 @@ PAIRS, METRICS, CARD = "pairs.npz", "metrics.json", "README.md"
 PAIRS_STORED = 4
 
 
+@checked
 def save(
     model: models.Autoencoder,
     folder: str | os.PathLike,
@@ -84,6 +86,7 @@ def save(
     return folder
 
 
+@checked
 def load(folder: Path) -> models.Autoencoder:
     """The model of a preset's folder, compiled anew, after its files were verified."""
     verify(folder)
@@ -92,6 +95,7 @@ def load(folder: Path) -> models.Autoencoder:
     return model
 
 
+@checked
 def verify(folder: Path) -> None:
     """Raises InputError unless every file is there and is what it was when the preset was saved.
 
@@ -117,6 +121,7 @@ def verify(folder: Path) -> None:
         raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(found)}. Get it again.")
 
 
+@checked
 def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     """A copy that was not compiled: of its training it has the weights alone."""
     copy = type(model).from_config(model.get_config())
@@ -124,6 +129,7 @@ def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     return copy
 
 
+@checked
 def pairs(model: models.Autoencoder) -> dict[str, Any]:
     """A few inputs that the likelihood can explain, made of random codes, with their codes and reconstructions."""
     generator = np.random.default_rng(0)
@@ -141,6 +147,7 @@ def pairs(model: models.Autoencoder) -> dict[str, Any]:
     return found if condition is None else {**found, "condition": condition}
 
 
+@checked
 def sha256(path: Path) -> str:
     """Of a file."""
     with open(path, "rb") as file:

@@ -18,7 +18,7 @@ import keras_ae
 from keras_ae import divergences
 from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import FullNormal
-from tests.conformance.table import RESUMED_ON_JAX, batch_of, given, make, same, targets, weights
+from tests.conformance.table import RESUMED_ON_JAX, SHAPE, batch_of, given, make, same, targets, weights
 
 SIZES = (("train", 11), ("test", 2))
 
@@ -88,8 +88,7 @@ def resumes(row, folder):
 
 def inputless():
     """The shapes of what a model whose decoder never sees the steps before decodes and draws."""
-    model = make("sequence_vae")
-    model.word_dropout = 1
+    model = keras_ae.create("sequence_vae", SHAPE, 2, word_dropout=1, seed=0, network_options={"units": 4})
     return [list(model.sample(2, seed=0, observation=kind).shape) for kind in ("mean", "sample")]
 
 

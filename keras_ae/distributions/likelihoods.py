@@ -63,7 +63,7 @@ class Bernoulli(Likelihood):
     def check(self, x: np.ndarray, name: str) -> None:
         low, high = np.nanmin(x), np.nanmax(x)
         if low < 0 or high > 1:
-            scale = f" Scale it first: {name} = {name} / 255." if low >= 0 and 1 < high <= 255 else ""
+            scale = f" Scale it first: {name.split()[0]} / 255." if low >= 0 and 1 < high <= 255 else ""
             raise errors.InputError(
                 f"{name} has values from {low:g} to {high:g}, but a Bernoulli likelihood explains values in [0, 1]."
                 f"{scale} For real values use likelihood='normal'."

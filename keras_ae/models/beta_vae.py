@@ -47,6 +47,7 @@ class BetaVAE(Variational):
 
     terms = ("reconstruction", "kl", "penalty")
     settings = ("beta", "capacity", "free_bits")
+    schedulable = ("beta", "capacity", "free_bits")
 
     @checked
     def __init__(

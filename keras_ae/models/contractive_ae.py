@@ -45,6 +45,7 @@ class ContractiveAE(Autoencoder):
 
     terms = ("reconstruction", "contraction")
     settings = ("penalty", "estimator", "probes")
+    schedulable = ("penalty",)
 
     @checked
     def __init__(

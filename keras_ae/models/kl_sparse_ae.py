@@ -39,6 +39,7 @@ class KLSparseAE(Autoencoder):
 
     terms = ("reconstruction", "sparsity")
     settings = ("penalty", "target")
+    schedulable = ("penalty",)
 
     @checked
     def __init__(

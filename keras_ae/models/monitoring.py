@@ -11,11 +11,16 @@ from keras_ae import errors
 
 
 class Terms(keras.metrics.Metric):
-    """The mean over examples of every term of the loss, all updated in one operation."""
+    """The mean over examples of every term of the loss, all updated in one operation.
+
+    Attributes:
+        regularized: whether a last term holds what the networks' layers and regularisers add to the loss.
+    """
 
     def __init__(self, names: Sequence[str], name: str = "terms") -> None:
         super().__init__(name=name)
-        self.names = tuple(names)
+        self.names = (*names, "regularization")
+        self.regularized = False
         self.total = self.add_variable((len(self.names),), "zeros", name="total")
         self.count = self.add_variable((), "zeros", name="count")
 
@@ -26,11 +31,11 @@ class Terms(keras.metrics.Metric):
 
     def result(self) -> dict[str, Any]:
         means = ops.divide_no_nan(self.total.value, self.count.value)
-        return {name: means[i] for i, name in enumerate(self.names)}
+        return {name: means[i] for i, name in enumerate(self.names if self.regularized else self.names[:-1])}
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Stops the training with an error when a term is infinite or not a number."""
+    """Stops the training with an error when a term is infinite or not a number; metrics of the user may be."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +51,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._check(logs)
 
     def _check(self, logs: dict | None) -> None:
-        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        named = {prefix + name for name in ("loss", *self.model.term_means.names) for prefix in ("", "val_")}
+        bad = [name for name, value in (logs or {}).items() if name in named and not math.isfinite(value)]
         terms = [name for name in bad if name.removeprefix("val_") != "loss"] or bad
         if terms:
             raise errors.TrainingDivergedError(

@@ -50,6 +50,7 @@ class SemiSupervisedVAE(Variational):
 
     terms = ("reconstruction", "kl", "label", "classification")
     settings = ("alpha", "class_prior", "classifier")
+    schedulable = ("alpha",)
     conditional = True
     bare_y = "condition"
     infers_condition = True

@@ -53,6 +53,7 @@ class SequenceVAE(Sequences, Variational):
 
     terms = ("reconstruction", "kl", "penalty")
     settings = ("beta", "word_dropout", "tokenizer")
+    schedulable = ("beta",)
 
     @checked
     def __init__(self, *args: Any, beta: Weight = 1.0, **kwargs: Any) -> None:

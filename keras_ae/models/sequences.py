@@ -74,8 +74,7 @@ class Sequences(Autoencoder):
         return pad(x, [(0, 0), (0, missing), *[(0, 0)] * (len(x.shape) - 2)], constant_values=value)
 
     def pack(self, data: Any) -> Batch:
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        batch = pack((x, y, weight), self.bare_y, accepts_missing=False)
+        batch = pack(data, self.bare_y, accepts_missing=False)
         x, target = self.padded(batch.x), self.padded(batch.target)
         if self.tokens:
             ended = ops.pad(target[:, :-1] == 0, [(0, 0), (1, 0)])

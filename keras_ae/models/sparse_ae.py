@@ -46,6 +46,7 @@ class SparseAE(Autoencoder):
 
     terms = ("reconstruction", "sparsity")
     settings = ("penalty", "penalized_layers", "max_norm")
+    schedulable = ("penalty",)
 
     @checked
     def __init__(

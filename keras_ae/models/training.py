@@ -1,6 +1,7 @@
 """How a model trains: Keras' own loop over packed batches, with the terms given to `add_loss`."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -8,12 +9,14 @@ import numpy as np
 from keras import ops, tree
 
 from keras_ae import backend, errors, schedules
-from keras_ae.models import inputs, monitoring
-from keras_ae.models.batch import Batch, pack
+from keras_ae.models import datasets, inputs, monitoring, steps
+from keras_ae.models.batch import Batch, pack, unpacked
 from keras_ae.optimizers import Adam
 from keras_ae.pipeline import Batches
 
 STEPS_PER_EXECUTION = 32
+BY_CALLS = ("_called", "_parent_path")  # attributes of a layer that its first call sets
+FIXED = ("encoder", "decoder", "latent_dim", "likelihood", "output_layer", "code_activation", "seed")
 
 
 class Training(keras.Model):
@@ -23,13 +26,18 @@ class Training(keras.Model):
     batch to the objective and each of its terms to `add_loss`; a plain tensor is only reconstructed.
     """
 
+    settings: tuple[str, ...] = ()  # the variant's own constructor arguments, each kept as an attribute
+    schedulable: tuple[str, ...] = ()  # those of them that may be schedules, and may be assigned later
+
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         # Without autocast=False mixed precision would turn targets and weights into half precision.
         super().__init__(autocast=False, **kwargs)
-        self.seed = int(np.random.randint(2**31)) if seed is None else errors.whole_number("seed", seed, least=0)
+        self.seed = backend.seed_of(seed)
         self._seeds = iter(np.random.SeedSequence(self.seed).generate_state(64) >> 1)
         self._compiled_functions: dict[str, Any] = {}
+        self._called_layers, self._compiled_layers = _Layers(self), _Layers(self)
         self._has_metrics = False
+        self._unresolved: dict[str, Any] = {}
 
     def next_seed(self) -> int:
         """An integer seed for one more layer, a function of the model's seed."""
@@ -38,9 +46,7 @@ class Training(keras.Model):
     def finish_building(self) -> None:
         """Adds what every model has beside its networks."""
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
-        regularised = any(getattr(layer, "activity_regularizer", None) for layer in self._flatten_layers())
-        self._extra = ("regularization",) if regularised or self.losses else ()
-        self.term_means = monitoring.Terms((*self.terms, *self.companions, *self._extra))
+        self.term_means = monitoring.Terms((*self.terms, *self.companions))
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:
@@ -59,34 +65,41 @@ class Training(keras.Model):
         Args:
             optimizer: a name or a Keras optimizer; `"adam"` is Keras' Adam in one fused operation on TensorFlow.
             metrics: Keras metrics that compare the reconstruction with the target.
-            steps_per_execution: batches per call of the compiled step, and so per call of batch callbacks. None: 32, or
-                1 under a TensorFlow strategy, which cannot do more.
+            steps_per_execution: batches per call of the compiled step, and so per call of batch callbacks, which get the
+                number of the last one. None: 32, but 1 where a callback looks at single batches, where the number of
+                batches is unknown, and under a TensorFlow strategy. An epoch has as many steps as it should either way.
             jit_compile: whether XLA compiles the step. None: on JAX and on GPUs, not on a CPU under TensorFlow, where
                 it costs more than it gains.
         """
         if kwargs.get("loss") is not None:
             raise errors.InputError(f"compile takes no loss: {type(self).__name__} has its own. Remove the argument.")
+        if steps_per_execution is not None:
+            errors.whole_number("steps_per_execution", steps_per_execution)
         self._unresolved = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
-        if steps_per_execution is None:
-            steps_per_execution = 1 if backend.replicas() > 1 else STEPS_PER_EXECUTION
         if jit_compile is None:
             jit_compile = backend.prefers_jit()
         self._has_metrics = bool(metrics or kwargs.get("weighted_metrics"))
         super().compile(
             optimizer=Adam() if optimizer == "adam" else optimizer,
             metrics=metrics,
-            steps_per_execution=steps_per_execution,
+            steps_per_execution=steps_per_execution or 1,
             jit_compile=jit_compile,
             **kwargs,
         )
         self.optimizer.build(self.trainable_variables)
+        self._compiled_for = {id(variable) for variable in self.trainable_variables}
+
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(x if isinstance(x, Batch) else inputs.check_call(self, x), *args, **kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if isinstance(inputs, dict):  # predict({"x": x, "condition": y})
-            inputs = self.pack((inputs["x"], {"condition": inputs.get("condition")}))
-            return self.reconstruct_mean(inputs.x, inputs.condition)
         if not isinstance(inputs, Batch):
-            return self.reconstruct_mean(inputs)
+            batch = self.pack((inputs,))
+            return self.reconstruct_mean(batch.x, batch.condition)
+        # First, so that what its layers add to the losses can be forgotten: they add it in the objective, too.
+        reconstruction = self.reconstruct_mean(inputs.x, inputs.condition) if self._has_metrics else inputs.x
+        if self._has_metrics:
+            self._clear_losses()
         terms = self.objective(inputs, training)
         names = (*self.terms, *self.companions)
         if set(terms) != set(names):
@@ -95,10 +108,32 @@ class Training(keras.Model):
             self.add_loss(_average(terms[name], inputs.weight))
         if training:
             self.step.assign_add(1)
-        return self.reconstruct_mean(inputs.x, inputs.condition) if self._has_metrics else inputs.x
+        return reconstruction
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = self.__dict__.get(name)
+        if before is not None and name in (*FIXED, *self.settings):
+            if name not in self.schedulable or value is None:
+                raise errors.InputError(
+                    f"{name} is fixed when the model is made. Make a new model with {name}=..., and take the weights "
+                    f"along: new.set_weights(model.get_weights()). What may be assigned: {', '.join(self.schedulable)}."
+                    if self.schedulable
+                    else f"{name} is fixed when the model is made. Make a new model with {name}=..."
+                )
+            value = schedules.check(name, value)
+        super().__setattr__(name, value)
+        if before is not None and name in self.schedulable:
+            self._compile_again()
+
+    def _compile_again(self) -> None:
+        """Makes the compiled steps anew, which have numbers and layers compiled in."""
+        for kind in ("train", "test", "predict"):
+            if getattr(self, f"{kind}_function", None) is not None:
+                getattr(self, f"make_{kind}_function")(force=True)
 
     def now(self, weight: Any) -> Any:
-        """The value of a weight, a number or a schedule, at the present training step."""
+        """The value of a weight, a number or a schedule, at the present training step. To assign another number takes
+        effect at the next step, which is compiled for it; a schedule costs nothing."""
         return schedules.at(weight, self.step)
 
     def own_callbacks(self, data: Any) -> list[keras.callbacks.Callback]:
@@ -115,15 +150,25 @@ class Training(keras.Model):
     def test_step(self, *args: Any) -> Any:
         return super().test_step(*args[:-1], (self.pack(args[-1]),))
 
+    def predict_step(self, *args: Any) -> Any:
+        x, y, _ = unpacked(args[-1])
+        known = y.get("condition") if isinstance(y, dict) else y if self.conditional else None
+        return super().predict_step(*args[:-1], (x if known is None else {"x": x, "condition": known},))
+
+    def _make_function(self, step_function: Callable, **kwargs: Any) -> Callable:
+        if keras.backend.backend() == "tensorflow" and not backend.is_under_strategy(self):
+            return steps.on_tensorflow(self, step_function)
+        return super()._make_function(step_function, **kwargs)
+
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """The sum of the terms; updates their means. Companions add their gradient to it and nothing to its value."""
         values, end = list(self.losses), len(self.terms) + len(self.companions)
-        named, companions, extra = values[:end], values[len(self.terms) : end], values[end:]
-        if self._extra:
-            named.append(sum(extra))
-        self.term_means.update_state(ops.stack(named), ops.shape(x.x)[0])
+        companions, extra = values[len(self.terms) : end], values[end:]
+        self.term_means.regularized = bool(extra)
+        values = [*values[:end], sum(map(ops.sum, extra), 0.0)]
+        self.term_means.update_state(ops.stack(values), ops.shape(x.x)[0])
         total = super().compute_loss(x, y, y_pred, sample_weight, training)
         if companions:
             total -= ops.stop_gradient(sum(companions)) / backend.replicas()  # Keras' total is divided by them, too
@@ -169,50 +214,98 @@ class Training(keras.Model):
             inputs.check_class_weight(y)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = _split(x, y, sample_weight, validation_split)
-        data, batches = self._prepare(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, "x")
+        data, batches, door = self._prepare(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, "x")
+        if batches:
+            steps_per_epoch = None
         watch: list[Any] = [monitoring.StopOnNonFinite()]
         if batches:
             watch.append(monitoring.SetEpoch(batches))
-        watch += self.own_callbacks(batches or data["x"])
+        watch += self.own_callbacks(batches or x)
+        parts, doors = {"train": (data["x"], steps_per_epoch)}, [door]
         if validation_data is not None:
             val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             size = validation_batch_size or batch_size
-            validation, validation_batches = self._prepare(
+            validation, validation_batches, door = self._prepare(
                 val_x, val_y, val_weight, size, validation_steps, False, "validation_data"
             )
+            validation_data, doors = validation["x"], [*doors, door]
             if validation_batches:
-                validation_data, validation_batch_size, validation_steps = validation["x"], None, None
-        return super().fit(
-            **data,
-            epochs=errors.whole_number("epochs", epochs),
-            verbose=verbose,
-            callbacks=[
-                *watch,
-                *(callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []),
-            ],
-            validation_data=validation_data,
-            validation_batch_size=validation_batch_size,
-            validation_steps=validation_steps,
-            steps_per_epoch=None if batches else steps_per_epoch,
-            shuffle=False if batches else shuffle,
-            class_weight=class_weight,
-            **kwargs,
-        )
+                validation_batch_size, validation_steps = None, None
+            parts["test"] = (validation_data, validation_steps)
+        options = {"verbose": verbose, "epochs": errors.whole_number("epochs", epochs), "add_history": True}
+        with self._counted(parts, [*watch, *steps.flat(callbacks)], doors, **options) as counted:
+            return super().fit(
+                **data,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=counted,
+                validation_data=validation_data,
+                validation_batch_size=validation_batch_size,
+                validation_steps=validation_steps,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=shuffle and isinstance(data["x"], keras.utils.PyDataset) and not batches,
+                class_weight=class_weight,
+                **kwargs,
+            )
 
     def evaluate(
         self,
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
+        verbose: Any = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
+        callbacks: Any = None,
         **kwargs: Any,
     ) -> Any:
         """The means of the loss and its terms; arguments and return value are those of `keras.Model.evaluate`."""
         if kwargs.get("_use_cached_eval_dataset"):  # called by fit, which has checked the data
-            return super().evaluate(x, y, batch_size=batch_size, sample_weight=sample_weight, steps=steps, **kwargs)
-        data, batches = self._prepare(x, y, sample_weight, batch_size, steps, False, "x")
-        return super().evaluate(**data, steps=None if batches else steps, **kwargs)
+            return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs)
+        data, batches, door = self._prepare(x, y, sample_weight, batch_size, steps, False, "x")
+        steps = None if batches else steps
+        with self._counted({"test": (data["x"], steps)}, callbacks, [door], verbose=verbose) as counted:
+            return super().evaluate(**data, verbose=verbose, steps=steps, callbacks=counted, **kwargs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Reconstructions of x, as `reconstruct` gives them; arguments and return value are those of
+        `keras.Model.predict`. A conditional model takes {"x": x, "condition": y}, [x, y], or a data set of (x, y)."""
+        if inputs.is_arrays(x) or isinstance(x, dict):
+            x, y = inputs.apart(self, x, None, "x")
+            known = None if y is None else y.get("condition")
+            x, known = inputs.check_given(self, x, known)
+            if steps is None and callbacks is None and not backend.is_under_strategy(self):
+                return self.over_batches("reconstruct_mean", x, batch_size, known)
+            x = x if known is None else {"x": x, "condition": known}
+        door = datasets.Door(
+            lambda x, y, _, name: inputs.check_given(self, *datasets.given(self, x, y), name=name), "x"
+        )
+        x = door.through(x)
+        with self._counted({"predict": (x, steps)}, callbacks, [door], verbose=verbose) as counted:
+            return super().predict(x, batch_size, verbose, steps, counted)
+
+    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any) -> Any:
+        data = self._one_batch(x, y, sample_weight)
+        return super().train_on_batch(*data, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any) -> Any:
+        data = self._one_batch(x, y, sample_weight)
+        return super().test_on_batch(*data, *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        return self.predict(x, verbose=0)
+
+    def _one_batch(self, x: Any, y: Any, sample_weight: Any) -> tuple:
+        self._follow()
+        data = inputs.check_fit(self, x, y, sample_weight)
+        return keras.utils.unpack_x_y_sample_weight(data)
 
     def _prepare(
         self,
@@ -223,20 +316,60 @@ class Training(keras.Model):
         steps: int | None,
         shuffle: bool,
         name: str,
-    ) -> tuple[dict[str, Any], Batches | None]:
-        """Checked data as Keras' arguments, and the `Batches` behind them if there are any."""
+    ) -> tuple[dict[str, Any], Batches | None, datasets.Door]:
+        """Checked data as Keras' arguments, the `Batches` behind them if there are any, and where others are checked."""
+        door = datasets.Door(lambda *batch: inputs.check_fit(self, *batch), name)
         if isinstance(x, Batches):
             x_array, y_array, weight = keras.utils.unpack_x_y_sample_weight(x.arrays)
             inputs.check_fit(self, x_array, y_array, weight, name)
-        elif inputs.is_arrays(x):
+        elif inputs.is_arrays(x) or isinstance(x, dict):
             arrays = inputs.check_fit(self, x, y, sample_weight, name)
             size = errors.whole_number("batch_size", 32 if batch_size is None else batch_size)
             x = Batches(arrays, size, bool(shuffle), self.seed)
         if isinstance(x, Batches):
             x = x.limited(steps)
-            return {"x": x.for_keras()}, x
-        inputs.check_first_batch(self, x, name)
-        return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}, None
+            return {"x": x.for_keras()}, x, door
+        data = {"x": door.through(x), "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+        return data, None, door
+
+    @contextlib.contextmanager
+    def _counted(
+        self,
+        parts: dict[str, tuple[Any, int | None]],
+        callbacks: Any,
+        doors: Sequence[datasets.Door],
+        **options: Any,
+    ) -> Iterator[steps.Counted]:
+        """The callbacks of a run over data of which every step is counted. In it, an error of a batch is raised as
+        what it is.
+
+        Args:
+            parts: kind of step -> its data, and how many steps were asked for.
+        """
+        self._follow()
+        many = self._unresolved.get("steps_per_execution")
+        if not many:
+            counted = all(steps.are_counted(*part) for part in parts.values())
+            single = not counted or any(map(steps.sees_batches, steps.flat(callbacks)))
+            many = 1 if single or backend.is_under_strategy(self) else STEPS_PER_EXECUTION
+        before, self.steps_per_execution = self.steps_per_execution, many
+        try:
+            with datasets.opened(doors):
+                limits = {kind: steps.limit(*part) for kind, part in parts.items()}
+                yield steps.Counted(callbacks, self, limits, **options)
+        finally:
+            self.steps_per_execution = before
+
+    def _follow(self) -> None:
+        """Compiles the steps anew if the model's layers are no longer what was compiled."""
+        unknown = [v.path for v in self.trainable_variables if id(v) not in getattr(self, "_compiled_for", {id(v)})]
+        if unknown:
+            raise errors.InputError(
+                f"{', '.join(unknown)} became trainable after `compile`, whose optimizer knows nothing of them. Call "
+                "model.compile(...) again."
+            )
+        if self._compiled_layers.changed():
+            self._compile_again()
 
     def over_batches(self, method: str, x: Any, batch_size: int | None = None, condition: Any = None) -> Any:
         """A method of one tensor (and a condition) applied to arrays, compiled, in batches; an array, or whatever
@@ -250,7 +383,9 @@ class Training(keras.Model):
         return backend.over_rows(compiled, arrays, self.rows_at_once(batch_size))
 
     def compiled_once(self, key: str, function: Callable, *signature: keras.KerasTensor) -> Callable:
-        """`backend.compiled(self, function, *signature)`, kept under `key` for the next time."""
+        """`backend.compiled(self, function, *signature)`, kept under `key` until the model's layers change."""
+        if self._called_layers.changed():
+            self._compiled_functions.clear()
         if key not in self._compiled_functions:
             self._compiled_functions[key] = backend.compiled(self, function, *signature)
         return self._compiled_functions[key]
@@ -282,8 +417,11 @@ class Training(keras.Model):
         resumed training draws the noise that an uninterrupted one would have drawn."""
         for name, variable in self._own_state().items():
             store[name] = variable
+        if self.accepts_noise:
+            store["accepts_noise"] = np.ones(1)
 
     def load_own_variables(self, store: Any) -> None:
+        self.accepts_noise = self.accepts_noise or "accepts_noise" in store
         for name, variable in self._own_state().items():
             variable.assign(store[name])
 
@@ -295,6 +433,22 @@ class Training(keras.Model):
             **{f"weight_{i}": weight for i, weight in enumerate(own)},
             **{f"seed_{i}": seed for i, seed in enumerate(seeds)},
         }
+
+
+class _Layers:
+    """What a model's layers are made of, and its settings, as they were when that was last looked at."""
+
+    def __init__(self, model: Training) -> None:
+        self.model, self.seen = model, []
+
+    def changed(self) -> bool:
+        """Whether an attribute of a layer or a setting is another object than the last time; not so the first time."""
+        layers = self.model._flatten_layers(include_self=False)
+        present = [value for layer in layers for name, value in vars(layer).items() if name not in BY_CALLS]
+        present += [getattr(self.model, name, None) for name in ("prior", *FIXED, *self.model.settings)]
+        before, self.seen = self.seen, present
+        same = len(before) == len(present) and all(a is b for a, b in zip(before, present, strict=True))
+        return bool(before) and not same
 
 
 def _average(term: Any, weight: Any) -> Any:

@@ -53,6 +53,7 @@ class WAEGAN(Autoencoder):
     terms = ("reconstruction", "adversarial")
     companions = ("critic",)
     settings = ("penalty", "critic")
+    schedulable = ("penalty",)
     has_prior = True
 
     @checked

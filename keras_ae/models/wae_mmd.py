@@ -39,6 +39,7 @@ class WAEMMD(Autoencoder):
 
     terms = ("reconstruction", "mmd")
     settings = ("penalty", "kernel", "scales")
+    schedulable = ("penalty",)
     has_prior = True
 
     @checked

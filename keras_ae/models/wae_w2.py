@@ -37,6 +37,7 @@ class WAEW2(Autoencoder):
 
     terms = ("reconstruction", "wasserstein2")
     settings = ("penalty",)
+    schedulable = ("penalty",)
     has_prior = True
 
     @checked

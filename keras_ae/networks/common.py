@@ -6,12 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae import errors
+from keras_ae import backend, errors
 
 
 def initializers(seed: int | None, kind: Any = keras.initializers.GlorotUniform) -> Iterator[Any]:
     """An endless sequence of initialisers, one for each layer, that is a function of `seed`."""
-    generator = np.random.default_rng(None if seed is None else errors.whole_number("seed", seed, least=0))
+    generator = np.random.default_rng(backend.seed_of(seed))
     while True:
         yield kind(seed=int(generator.integers(2**31)))
 

@@ -4,7 +4,9 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 import tensorflow as tf
 
 import keras_ae
@@ -46,7 +48,14 @@ BAD_X = {
     "infinity": (with_value(-np.inf, (4, 0, 7, 0)), r"infinite.*index \(4, 0, 7, 0\) \(-inf\)"),
     "strings": (np.full((N, *SHAPE), "a"), "numbers.*<U1"),
     "objects": (np.full((N, *SHAPE), None), "numbers.*object"),
-    "ragged": ([[1.0], [1.0, 2.0], [1.0]], "rows differ in shape"),
+    "ragged": ([[1.0], [1.0, 2.0], [1.0]], "rows differ in shape.*padded"),
+    "complex": (np.zeros((N, *SHAPE), complex), "numbers.*complex128"),
+    "sparse": (scipy.sparse.csr_matrix(np.eye(N)), r"dense.*csr_matrix.*toarray\(\)"),
+    "sparse tensor": (tf.sparse.from_dense(np.eye(N)), "dense.*SparseTensor.*to_dense"),
+    "ragged tensor": (tf.ragged.constant([[1.0], [1.0, 2.0]]), r"RaggedTensor.*to_tensor\(\)"),
+    "masked": (np.ma.masked_greater(with_value(7, (0, 0, 0, 0)), 5), "1 masked values.*VAE.*DenoisingAE"),
+    "table": (pd.DataFrame({"a": [0.0, 1.0], "kind": ["x", "y"]}), "hold no numbers: 'kind'.*get_dummies"),
+    "dictionary": ({"image": ZEROS, "label": np.zeros(N)}, "keys 'image', 'label'"),
     "0 to 255": (with_value(200, (0, 0, 0, 0)).astype("uint8"), r"0 to 200.*\[0, 1\].*Scale it.* / 255"),
     "negative": (with_value(-0.5, (0, 0, 0, 0)), r"-0\.5 to 0.*\[0, 1\].*likelihood='normal'"),
     "above one": (with_value(1.5, (0, 0, 0, 0)), r"0 to 1\.5.*\[0, 1\]"),
@@ -62,6 +71,11 @@ def test_x(model, x, message):
         lambda: model.fit(ZEROS, validation_data=(x,), verbose=0),
         lambda: model.encode(x),
         lambda: model.reconstruct(x),
+        lambda: model.predict(x, verbose=0),
+        lambda: model.predict_on_batch(x),
+        lambda: model.train_on_batch(x),
+        lambda: model.test_on_batch(x),
+        lambda: model(x),
         lambda: keras_ae.evaluation.log_likelihood(model, x),
     ):
         with pytest.raises(InputError, match=message):

@@ -113,7 +113,7 @@ VALID = {  # of arguments without a default, and of those whose default takes lo
        for i, part in enumerate(("encoder", "decoder"))},
     **dict.fromkeys(("SequenceAE.x", "SequenceVAE.x"), SERIES),
     **dict.fromkeys(("ConditionalVAE.condition", "ConditionalVAE.y", "SemiSupervisedVAE.y"), CLASSES),
-    **dict.fromkeys(("fit.epochs", "encoder_", "sample.n"), 2),
+    **dict.fromkeys(("fit.x", "evaluate.x", "predict.x"), X),
     "encoder": lambda: pair()[0],
     "decoder": lambda: pair()[1],
     "network": lambda: pair()[0],
@@ -455,7 +455,7 @@ ROLE_OF = {
 
 
 def _found(table, name, argument, default=None):
-    keys = [f"{part}.{argument}" for part in reversed(name.split("."))]
+    keys = [f"{part}.{argument}" for part in name.split(".")]
     return next((table[key] for key in (*keys, argument) if key in table), default)
 
 

@@ -132,15 +132,34 @@ def path(name: str, value: Any) -> str | os.PathLike:
 
 
 def array(name: str, value: Any) -> np.ndarray:
-    """`value` as an array of any type; what is masked becomes NaN."""
+    """`value` as an array of any type; NaN stands for what is masked in a masked array, or missing in a table."""
     if is_odd(value):
-        raise errors.wrong(name, "a dense array", value)
+        ragged = hasattr(value, "row_splits")
+        advice = f"Pad its rows to one length: {name}.to_tensor()." if ragged else f"{name}.toarray() makes it dense."
+        raise errors.InputError(f"{errors.wrong(name, 'a dense array', value)} {advice}")
+    if hasattr(value, "columns") and hasattr(value, "to_numpy"):
+        return table(name, value)
     if np.ma.is_masked(value):
         return value.astype("float64").filled(np.nan)
     try:
         return np.asarray(value)
     except (TypeError, ValueError) as error:
-        raise errors.wrong(name, "an array, with rows of one length", value) from error
+        raise errors.InputError(
+            f"{name} is no array: its rows differ in shape. Received: {name}={errors.shown(value)}. Sequences are padded "
+            "at their end, with 0 for tokens and NaN for numbers."
+        ) from error
+
+
+def table(name: str, value: Any) -> np.ndarray:
+    """The numbers of a DataFrame, with NaN for what is missing; columns of text are named in an error."""
+    columns = zip(value.columns, value.dtypes, strict=True)
+    text = [f"{column!r} ({dtype})" for column, dtype in columns if dtype.kind not in "fiub"]
+    if text:
+        raise errors.InputError(
+            f"{name} has columns that hold no numbers: {', '.join(text)}. Drop them, or encode them first, for "
+            "instance with pandas.get_dummies."
+        )
+    return value.to_numpy(dtype="float64", na_value=np.nan)
 
 
 def numbers(name: str, value: Any) -> np.ndarray:

@@ -53,8 +53,9 @@ def shown(value: Any) -> str:
     >>> shown("x"), shown(np.zeros((2, 3)))
     ("'x'", 'ndarray of shape (2, 3) and dtype float64')
     """
-    if hasattr(value, "shape") and hasattr(value, "dtype") and np.ndim(value.shape):
-        return f"{type(value).__name__} of shape {tuple(value.shape)} and dtype {value.dtype}"
+    if np.ndim(getattr(value, "shape", 0)):
+        dtype = f" and dtype {value.dtype}" if hasattr(value, "dtype") else ""
+        return f"{type(value).__name__} of shape {value.shape}{dtype}"
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{type(value).__name__} {text[:80]}..."
 

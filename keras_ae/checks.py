@@ -132,7 +132,8 @@ def path(name: str, value: Any) -> str | os.PathLike:
 
 
 def array(name: str, value: Any) -> np.ndarray:
-    """`value` as an array of any type; NaN stands for what is masked in a masked array, or missing in a table."""
+    """`value` as an array of any type; NaN stands for what is masked in a masked array, or missing in a table. A memory
+    map stays one."""
     if is_odd(value):
         ragged = hasattr(value, "row_splits")
         advice = f"Pad its rows to one length: {name}.to_tensor()." if ragged else f"{name}.toarray() makes it dense."
@@ -142,11 +143,11 @@ def array(name: str, value: Any) -> np.ndarray:
     if np.ma.is_masked(value):
         return value.astype("float64").filled(np.nan)
     try:
-        return np.asarray(value)
+        return value if isinstance(value, np.memmap) else np.asarray(value)
     except (TypeError, ValueError) as error:
         raise errors.InputError(
-            f"{name} is no array: its rows differ in shape. Received: {name}={errors.shown(value)}. Sequences are padded "
-            "at their end, with 0 for tokens and NaN for numbers."
+            f"{name} is no array: its rows differ in shape. Received: {name}={errors.shown(value)}. Sequences are "
+            "padded at their end, with 0 for tokens and NaN for numbers."
         ) from error
 
 

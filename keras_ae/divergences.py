@@ -14,11 +14,12 @@ from keras import ops
 
 from keras_ae import errors
 from keras_ae.checks import Positive, Rows, Tensor, argument, checked
-from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, sum_event
+from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, log_ratio, sum_event
 from keras_ae.distributions.priors import StandardNormal
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 TINY = 1e-7  # keeps logarithms of mean activations finite
+FAR = 1e15  # codes that no kernel tells from farther ones, and whose squared distances float32 holds
 
 
 def _distribution(name: str, value: Any) -> Any:
@@ -55,8 +56,9 @@ def kl_full_standard(q: FullNormal, p: StandardNormal) -> Any:
 @checked
 def kl_diagonal(q: DiagonalNormal, p: DiagonalNormal) -> Any:
     """KL(N(m1, diag s1^2) || N(m2, diag s2^2)) = 0.5 sum((s1^2 + (m1 - m2)^2) / s2^2 - log s1^2 / s2^2 - 1)."""
-    log_ratio = q.log_var - p.log_var
-    terms = ops.square(q.mean - p.mean) * ops.exp(-p.log_var) + ops.expm1(log_ratio) - log_ratio
+    log_variances = q.log_var - p.log_var
+    shift = (q.mean - p.mean) * ops.exp(-0.5 * p.log_var)
+    terms = ops.square(shift) + ops.expm1(log_variances) - log_variances
     return 0.5 * sum_event(terms, ops.ndim(q.mean) - 1)
 
 
@@ -117,7 +119,7 @@ def kl_sample(q: Distribution, p: Distribution, z: Tensor) -> Any:
     For anything with `log_prob`. With several samples, z of shape (samples, batch, *event), their mean is the Monte
     Carlo estimate.
     """
-    return q.log_prob(z) - p.log_prob(z)
+    return -log_ratio(p.log_prob(z), q.log_prob(z))
 
 
 @checked
@@ -272,7 +274,7 @@ def mmd(
     dim = math.prod(x.shape[1:])
     if math.prod(y.shape[1:]) != dim:
         raise errors.wrong("y", f"examples of as many values as those of x, {dim}", y)
-    x, y = ops.reshape(x, (-1, dim)), ops.reshape(y, (-1, dim))
+    x, y = (ops.clip(ops.reshape(sample, (-1, dim)), -FAR, FAR) for sample in (x, y))
     weight = _weights(x, weight)
 
     def similarity(a: Any, b: Any) -> Any:

@@ -93,9 +93,26 @@ def whole_number(name: str, value: Any, least: int = 1, most: int = LARGEST) -> 
     return int(value)
 
 
+def whole_numbers(**values: Any) -> list[int]:
+    """The values as ints, or an error that names the first that is no whole number of at least 1."""
+    return [whole_number(name, value) for name, value in values.items()]
+
+
 def seed(value: Any, name: str = "seed") -> int:
     """`value` as a seed that every random generator takes."""
     return whole_number(name, value, least=0, most=LARGEST_SEED)
+
+
+def part(name: str, fraction: float, n: int) -> int:
+    """How many of `n` examples a fraction selects, or an error that names it where that is none or all.
+
+    >>> part("validation_split", 0.25, 8)
+    2
+    """
+    count = int(n * fraction)
+    if not 0 < count < n:
+        raise InputError(f"{name}={fraction} selects {count} of {n:,} examples. Choose one that leaves some for both.")
+    return count
 
 
 def number(name: str, value: Any, interval: str, what: str = "a number") -> float:
@@ -108,8 +125,9 @@ def number(name: str, value: Any, interval: str, what: str = "a number") -> floa
     keras_ae.errors.InputError: rate must be a number in [0, 1). Received: rate=1.
     """
     least, most = map(float, interval[1:-1].split(","))
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    above = real and (value >= least if interval[0] == "[" else value > least)
-    if not (above and (value <= most if interval[-1] == "]" else value < most)):
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    found: Any = value if real and -math.inf < value < math.inf else math.nan
+    above = found >= least if interval[0] == "[" else found > least
+    if not (above and (found <= most if interval[-1] == "]" else found < most)):
         raise wrong(name, f"{what} {within(interval)}", value)
-    return int(value) if isinstance(value, numbers.Integral) else float(value)
+    return int(found) if isinstance(found, numbers.Integral) else float(found)

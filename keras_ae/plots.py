@@ -65,12 +65,13 @@ def tiled(images: Images, columns: Count | None = None, gap: Natural = 1) -> np.
 
 @checked
 def labelled_rows(rows: Mapping[str, Images]) -> Figure:
-    """Rows of images with a label at the left of each; all rows have as many images."""
+    """Rows of images with a label at the left of each; all rows have as many images, and what is white in the first is
+    white in all."""
     if len({row.shape[:3] for row in rows.values()}) != 1:
-        raise errors.wrong(
-            "rows", "rows of as many images, of one size", {name: row.shape for name, row in rows.items()}
-        )
-    images = np.stack(np.broadcast_arrays(*(_checked(row) for row in rows.values())))  # grey rows beside coloured ones
+        raise errors.wrong("rows", "rows of as many images, of one size", [row.shape for row in rows.values()])
+    white = _white(next(iter(rows.values())))
+    scaled = (_checked(row, white) for row in rows.values())
+    images = np.stack(np.broadcast_arrays(*scaled))  # grey rows beside coloured ones
     return image_table(images, list(rows))
 
 
@@ -111,10 +112,12 @@ def side_by_side(originals: Images, reconstructed: Images, columns: Count = 10) 
     """Originals and reconstructions in two rows, in blocks of `columns`."""
     if len(reconstructed) != len(originals):
         raise errors.wrong("reconstructed", f"as many images as originals, {len(originals)}", reconstructed)
+    white = _white(originals)
+    both = (("original", _checked(originals, white)), ("reconstruction", _checked(reconstructed, white)))
     rows: dict[str, np.ndarray] = {}
     for block, start in enumerate(range(0, len(originals), columns)):
-        for label, images in (("original", originals), ("reconstruction", reconstructed)):
-            part = np.asarray(images[start : start + columns], "float32")
+        for label, images in both:
+            part = images[start : start + columns]
             missing = min(columns, len(originals)) - len(part)
             blank = np.ones((missing, *part.shape[1:]), "float32")
             rows[label + " " * block] = np.concatenate([part, blank])  # keys differ, labels look the same
@@ -132,7 +135,7 @@ def samples(model: Variational, n: Count = 64, seed: Seed = 0) -> Figure:
 
 
 @checked
-def manifold(model: Autoencoder, size: Annotated[int, "[2, inf)"] = 20) -> Figure:
+def manifold(model: Autoencoder, size: Count = 20) -> Figure:
     """What the decoder makes of a grid of 2-D codes at the quantiles of the standard normal from 5 % to 95 %.
 
     Raises:
@@ -167,6 +170,8 @@ def codes(values: Examples, labels: Any = None) -> Figure:
     """
     points = np.asarray(values, "float64").reshape(len(values), -1)
     labels = None if labels is None else of_each("labels", labels, len(points))
+    if points.shape[1] > 2 and len(points) < 2:
+        raise errors.InputError("values must be at least 2 codes, if they have more than two dimensions. Received: 1.")
     names = ["$z_1$", "$z_2$"]
     if points.shape[1] > 2:
         from sklearn.decomposition import PCA
@@ -204,6 +209,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") 
         unit: of the values.
     """
     terms = [name for name in history if not name.startswith("val_")]
+    if not terms:
+        raise errors.InputError(f"history must hold the values of a term. Received: {', '.join(history) or 'none'}.")
     columns = min(len(terms), 3)
     rows = math.ceil(len(terms) / columns)
     figure = _figure(3.2 * columns, 2.5 * rows)
@@ -285,11 +292,16 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _checked(images: Any) -> np.ndarray:
-    """Images in [0, 1]: scaled where the values are whole numbers up to 255 or the like, else clipped."""
+def _white(images: np.ndarray) -> float:
+    """The value that is white: 1, or the largest one where the values are whole numbers up to 255 or the like."""
+    largest = float(np.fmax.reduce(images, axis=None))
+    return largest if largest > 2 else 1.0
+
+
+def _checked(images: Any, white: float | None = None) -> np.ndarray:
+    """Images in [0, 1]: divided by what is white, and clipped."""
     images = _images("images", images)
-    largest = float(np.nanmax(images))
-    return np.clip(images / largest if largest > 2 else images, 0, 1)
+    return np.clip(images / (white or _white(images)), 0, 1)
 
 
 def _tile(images: np.ndarray, rows: int, columns: int, gap: int = 1) -> np.ndarray:

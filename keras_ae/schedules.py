@@ -6,8 +6,6 @@ exact under many steps a call and goes on where a resumed training stopped; a ca
 """
 
 import ast
-import math
-import numbers
 from typing import Annotated, Any
 
 import keras
@@ -113,17 +111,10 @@ def check(name: str, value: Any) -> Any:
         return _parsed(name, value)
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
         return value
-    return number(name, value, "a number of at least 0 or a schedule of keras_ae.schedules")
+    return errors.number(name, value, "[0, inf)", "a schedule of keras_ae.schedules or a number")
 
 
 Weight = Annotated[Any, check]
-
-
-def number(name: str, value: Any, what: str = "a number of at least 0") -> float:
-    """`value` as a Python number, or an error that names the argument."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) < math.inf:
-        raise errors.InputError(f"{name} must be {what}. Received: {name}={value!r}.")
-    return value if isinstance(value, int) else float(value)
 
 
 def at(value: Any, step: Any) -> Any:

@@ -8,14 +8,14 @@ parameters may have more axes in front than x (several samples of z).
 
 import functools
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_ae import errors
-from keras_ae.checks import Count, Positive, checked
+from keras_ae.checks import Count, checked
 from keras_ae.distributions.levels import BetaBinomial, DiscretizedLogistic, QuantizedNormal, check_levels
 from keras_ae.distributions.likelihood import Likelihood
 from keras_ae.distributions.normal import bound, normal_log_density
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 MIN_VARIANCE = 1e-6
+Variance = Annotated[float, "[1e-30, 1e30]"]
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -61,7 +62,7 @@ class Bernoulli(Likelihood):
         return ops.cast(uniform < ops.sigmoid(params), "float32")
 
     def check(self, x: np.ndarray, name: str) -> None:
-        low, high = np.nanmin(x), np.nanmax(x)
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
         if low < 0 or high > 1:
             scale = f" Scale it first: {name.split()[0]} / 255." if low >= 0 and 1 < high <= 255 else ""
             raise errors.InputError(
@@ -84,7 +85,7 @@ class Normal(Likelihood):
     """
 
     @checked
-    def __init__(self, variance: Positive | Literal["learned", "per_value"] = 1.0, **kwargs: Any) -> None:
+    def __init__(self, variance: Literal["learned", "per_value"] | Variance = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.variance = variance
         if variance == "learned":
@@ -192,6 +193,11 @@ OF_LEVELS: dict[str, Any] = {  # whole numbers 0..levels - 1
     "quantized_normal": QuantizedNormal,
     "beta_binomial": BetaBinomial,
 }
+LOSSES = {  # of Keras -> the likelihood whose -log p they are, up to a constant
+    **dict.fromkeys(("mse", "mean_squared_error", "meansquarederror", "gaussian"), "normal"),
+    **dict.fromkeys(("bce", "binary_crossentropy", "binarycrossentropy"), "bernoulli"),
+    **dict.fromkeys(("categorical_crossentropy", "sparse_categorical_crossentropy"), "categorical"),
+}
 KNOWN = {"bernoulli": Bernoulli, "normal": Normal, **OF_LEVELS}
 
 
@@ -208,4 +214,6 @@ def get(identifier: str | Likelihood) -> Likelihood:
         return identifier
     if isinstance(identifier, str) and identifier in KNOWN:
         return KNOWN[identifier]()
-    raise errors.unknown("likelihood", identifier, KNOWN)
+    meant = LOSSES.get(str(identifier).lower())
+    hint = f" Of the losses of Keras, {identifier!r} is the likelihood {meant!r}." if meant else ""
+    raise errors.InputError(f"{errors.unknown('likelihood', identifier, KNOWN)}{hint}")

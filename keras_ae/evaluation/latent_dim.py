@@ -175,8 +175,7 @@ def choose_latent_dim(
         'No knee: it takes at least 3 sizes, and there are 2.'
     """
     sizes, seeds = _distinct("sizes", sizes, least=1), _distinct("seeds", seeds, least=0)
-    epochs, batch_size = errors.whole_number("epochs", epochs), errors.whole_number("batch_size", batch_size)
-    samples = errors.whole_number("samples", samples)
+    epochs, batch_size, samples = errors.whole_numbers(epochs=epochs, batch_size=batch_size, samples=samples)
     model = _made(make, sizes[0], seeds[0])  # before anything is written: its mistakes leave nothing behind
     x, validation = inputs.check_x(model, x), inputs.check_x(model, validation, "validation")
     if len(validation) < 2:
@@ -253,7 +252,7 @@ def _measure(model: Autoencoder, validation: np.ndarray, samples: int) -> dict[s
         found = model.reconstruct_mean(batch.x), model.reconstruction(batch, z, training=False), code
         parts.append(tuple(map(ops.convert_to_numpy, found)))
     means, reconstruction, codes = map(np.concatenate, zip(*parts, strict=True))
-    error = np.square(means - validation).reshape(len(validation), -1)
+    error = np.square(means - validation, dtype="float64").reshape(len(validation), -1)
     figures = {"squared_error": np.nansum(error, axis=1), "reconstruction": reconstruction}
     if not variational:
         return {"score": -reconstruction, **figures}

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_ae import backend
 from keras_ae.checks import Count, checked
+from keras_ae.distributions.normal import LOWEST, log_ratio
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
 
@@ -55,14 +56,15 @@ class IWAE(Variational):
         q = self.posterior(batch.x, training)
         z = self.sampling(q, samples=self.samples)
         if not self.doubly_reparameterized:
-            return {"negative_bound": -_log_mean_exp(self.log_joint(batch, z, training) - q.log_prob(z))}
+            return {"negative_bound": -_log_mean_exp(log_ratio(self.log_joint(batch, z, training), q.log_prob(z)))}
 
         fixed_q = type(q)(*map(ops.stop_gradient, q))
         log_w, pull_back = backend.vjp(
-            self, lambda z: self.log_joint(batch, z, training) - fixed_q.log_prob(z), ops.stop_gradient(z)
+            self, lambda z: log_ratio(self.log_joint(batch, z, training), fixed_q.log_prob(z)), ops.stop_gradient(z)
         )
-        share = ops.stop_gradient(ops.exp(log_w - ops.logsumexp(log_w, axis=0, keepdims=True)))
+        share = ops.stop_gradient(ops.softmax(ops.maximum(log_w, LOWEST), axis=0))
         gradient = ops.stop_gradient(pull_back(ops.square(share)))
+        gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)  # beside a loss that is infinite
         path = gradient * (z - ops.stop_gradient(z))  # zero, with the encoder's gradient
         axes = (0, *range(2, ops.ndim(z)))
         return {"negative_bound": -_log_mean_exp(log_w) - ops.sum(path, axis=axes)}

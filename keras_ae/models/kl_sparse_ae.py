@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_ae import divergences, errors
 from keras_ae.checks import activation, checked
-from keras_ae.models.base import Autoencoder
+from keras_ae.models.base import Autoencoder, by_name
 from keras_ae.models.batch import Batch
 from keras_ae.schedules import Weight
 
@@ -46,14 +46,15 @@ class KLSparseAE(Autoencoder):
         self, *args: Any, penalty: Weight = 1.0, target: Annotated[float, "(0, 1)"] = 0.05, **kwargs: Any
     ) -> None:
         self.penalty, self.target = penalty, target
-        code_activation = activation("code_activation", kwargs.setdefault("code_activation", "sigmoid"))
+        kwargs = {"code_activation": "sigmoid", **by_name(args, kwargs)}
+        code_activation = activation("code_activation", kwargs["code_activation"])
         activations = ops.convert_to_numpy(keras.activations.get(code_activation)(ops.linspace(-30.0, 30.0, 61)))
         if activations.min() < 0 or activations.max() > 1:
             raise errors.InputError(
                 "code_activation must have values in (0, 1), such as 'sigmoid': the mean of a unit is taken for a "
                 f"probability. Received: code_activation={code_activation!r}."
             )
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
         code = self.code(batch.x, training)

@@ -29,9 +29,14 @@ class Terms(keras.metrics.Metric):
         self.total.assign_add(ops.cast(values, self.dtype) * examples)
         self.count.assign_add(examples)
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the terms that there are."""
+        return self.names if self.regularized else self.names[:-1]
+
     def result(self) -> dict[str, Any]:
         means = ops.divide_no_nan(self.total.value, self.count.value)
-        return {name: means[i] for i, name in enumerate(self.names if self.regularized else self.names[:-1])}
+        return {name: means[i] for i, name in enumerate(self.shown)}
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_ae import errors
 from keras_ae.checks import Positive, checked
-from keras_ae.models.base import Autoencoder
+from keras_ae.models.base import Autoencoder, by_name
 from keras_ae.models.batch import Batch
 from keras_ae.schedules import Weight
 
@@ -60,7 +60,7 @@ class SparseAE(Autoencoder):
         self.penalty, self.max_norm = penalty, max_norm
         names = (penalized_layers,) if isinstance(penalized_layers, str) else tuple(penalized_layers)
         self.penalized_layers = names
-        super().__init__(*args, **{"code_activation": "relu", **kwargs})
+        super().__init__(**{"code_activation": "relu", **by_name(args, kwargs)})
 
     def prepare_networks(self, encoder: keras.Model, decoder: keras.Model) -> tuple[keras.Model, keras.Model]:
         known = ["code", *(layer.name for layer in encoder.layers)]

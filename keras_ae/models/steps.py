@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import tree
+from keras import ops, tree
 
 MANY = 32
 HOOKS = [f"on_{kind}batch_{moment}" for kind in ("", "train_", "test_") for moment in ("begin", "end")]
@@ -111,7 +111,7 @@ def on_tensorflow(model: Any, step: Callable) -> Callable:
     there are batches left, and what the last one gives. Keras' own has that number compiled in."""
     import tensorflow as tf
 
-    one = step if model.run_eagerly else tf.function(step, reduce_retracing=True, jit_compile=model.jit_compile)
+    one: Any = step if model.run_eagerly else tf.function(step, reduce_retracing=True, jit_compile=model.jit_compile)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def many(iterator: Any, steps: Any) -> tuple:
@@ -142,6 +142,39 @@ def on_tensorflow(model: Any, step: Callable) -> Callable:
         return found
 
     return function
+
+
+def on_jax(model: Any, step: Callable, concatenate_outputs: bool = False) -> Callable:
+    """The same on JAX: a function of the model's state and an iterator. While Keras runs it, the model's variables are
+    empty; an error of the data or of the step must not leave them so."""
+    if hasattr(step, "clear_cache"):
+        step.clear_cache()  # JAX takes a method of a model for the one that it traced before, whatever has changed
+
+    def function(state: tuple, iterator: Any) -> tuple:
+        found: list[Any] = []
+        for _ in range(model.steps_per_execution):
+            try:
+                outputs, state = step(state, next(iterator))
+            except BaseException as error:
+                if found and isinstance(error, StopIteration):
+                    break
+                _give_back(model, state)
+                raise
+            found = [*found, outputs] if concatenate_outputs else [outputs]
+        return tree.map_structure(lambda *parts: parts[0] if len(parts) == 1 else ops.concatenate(parts), *found), state
+
+    return function
+
+
+def _give_back(model: Any, state: tuple) -> None:
+    """Assigns the state of a step to the variables that it was taken from."""
+    optimizer = [model.optimizer.variables] if len(state) == 4 else []  # a training step's
+    metrics = [model.metrics_variables] if len(state) > 2 else []
+    parts = [model.trainable_variables, model.non_trainable_variables, *optimizer, *metrics]
+    for variables, values in zip(parts, state, strict=True):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    model._jax_state_synced = True
 
 
 def _without_optional(value: Any) -> Any:

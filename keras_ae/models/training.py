@@ -12,9 +12,10 @@ from keras_ae import backend, errors, schedules
 from keras_ae.models import datasets, inputs, monitoring, steps
 from keras_ae.models.batch import Batch, pack, unpacked
 from keras_ae.optimizers import Adam
-from keras_ae.pipeline import Batches
+from keras_ae.pipeline import Batches, as_it_is
 
 STEPS_PER_EXECUTION = 32
+STEPS_OF: dict[str, Callable] = {"tensorflow": steps.on_tensorflow, "jax": steps.on_jax}
 BY_CALLS = ("_called", "_parent_path")  # attributes of a layer that its first call sets
 FIXED = ("encoder", "decoder", "latent_dim", "likelihood", "output_layer", "code_activation", "seed")
 
@@ -28,12 +29,14 @@ class Training(keras.Model):
 
     settings: tuple[str, ...] = ()  # the variant's own constructor arguments, each kept as an attribute
     schedulable: tuple[str, ...] = ()  # those of them that may be schedules, and may be assigned later
+    accepts_noise: bool = False  # whether codes are asked for of x that the likelihood cannot explain
+    steps_per_execution: int
 
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         # Without autocast=False mixed precision would turn targets and weights into half precision.
         super().__init__(autocast=False, **kwargs)
         self.seed = backend.seed_of(seed)
-        self._seeds = iter(np.random.SeedSequence(self.seed).generate_state(64) >> 1)
+        self._seeds_drawn = 0
         self._compiled_functions: dict[str, Any] = {}
         self._called_layers, self._compiled_layers = _Layers(self), _Layers(self)
         self._has_metrics = False
@@ -41,7 +44,8 @@ class Training(keras.Model):
 
     def next_seed(self) -> int:
         """An integer seed for one more layer, a function of the model's seed."""
-        return int(next(self._seeds))
+        self._seeds_drawn += 1
+        return int(np.random.SeedSequence(self.seed).generate_state(self._seeds_drawn)[-1] >> 1)
 
     def finish_building(self) -> None:
         """Adds what every model has beside its networks."""
@@ -65,14 +69,17 @@ class Training(keras.Model):
         Args:
             optimizer: a name or a Keras optimizer; `"adam"` is Keras' Adam in one fused operation on TensorFlow.
             metrics: Keras metrics that compare the reconstruction with the target.
-            steps_per_execution: batches per call of the compiled step, and so per call of batch callbacks, which get the
-                number of the last one. None: 32, but 1 where a callback looks at single batches, where the number of
-                batches is unknown, and under a TensorFlow strategy. An epoch has as many steps as it should either way.
+            steps_per_execution: batches per call of the compiled step, and so per call of batch callbacks, which get
+                the number of the last one. None: 32, but 1 where a callback looks at single batches, where the number
+                of batches is unknown, and under a TensorFlow strategy. An epoch has all its steps and no more.
             jit_compile: whether XLA compiles the step. None: on JAX and on GPUs, not on a CPU under TensorFlow, where
                 it costs more than it gains.
         """
         if kwargs.get("loss") is not None:
-            raise errors.InputError(f"compile takes no loss: {type(self).__name__} has its own. Remove the argument.")
+            raise errors.InputError(
+                f"compile takes no loss: {type(self).__name__} has its own, with -log p(x|z) of its likelihood "
+                "('normal': squared error; 'bernoulli': binary cross-entropy). Remove the argument."
+            )
         if steps_per_execution is not None:
             errors.whole_number("steps_per_execution", steps_per_execution)
         self._unresolved = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
@@ -131,6 +138,21 @@ class Training(keras.Model):
             if getattr(self, f"{kind}_function", None) is not None:
                 getattr(self, f"make_{kind}_function")(force=True)
 
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of a reconstruction: that of x."""
+        return tuple(input_shape)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """What Keras finds by calling the model on tensors without values: a batch has no single shape."""
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` gives, in its order."""
+        others = [metric for metric in self.metrics if metric is not self.term_means]
+        names = [each.name for metric in others for each in getattr(metric, "metrics", [metric])]
+        return [*names, *sorted(self.term_means.shown)]
+
     def now(self, weight: Any) -> Any:
         """The value of a weight, a number or a schedule, at the present training step. To assign another number takes
         effect at the next step, which is compiled for it; a schedule costs nothing."""
@@ -156,9 +178,9 @@ class Training(keras.Model):
         return super().predict_step(*args[:-1], (x if known is None else {"x": x, "condition": known},))
 
     def _make_function(self, step_function: Callable, **kwargs: Any) -> Callable:
-        if keras.backend.backend() == "tensorflow" and not backend.is_under_strategy(self):
-            return steps.on_tensorflow(self, step_function)
-        return super()._make_function(step_function, **kwargs)
+        if backend.is_under_strategy(self):
+            return super()._make_function(step_function, **kwargs)
+        return STEPS_OF[keras.backend.backend()](self, step_function, **kwargs)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -284,9 +306,11 @@ class Training(keras.Model):
             if steps is None and callbacks is None and not backend.is_under_strategy(self):
                 return self.over_batches("reconstruct_mean", x, batch_size, known)
             x = x if known is None else {"x": x, "condition": known}
-        door = datasets.Door(
-            lambda x, y, _, name: inputs.check_given(self, *datasets.given(self, x, y), name=name), "x"
-        )
+
+        def check(x: Any, y: Any, _: Any, name: str) -> None:
+            inputs.check_given(self, *datasets.given(self, x, y), name=name)
+
+        door = datasets.Door(check, "x")
         x = door.through(x)
         with self._counted({"predict": (x, steps)}, callbacks, [door], verbose=verbose) as counted:
             return super().predict(x, batch_size, verbose, steps, counted)
@@ -317,7 +341,7 @@ class Training(keras.Model):
         shuffle: bool,
         name: str,
     ) -> tuple[dict[str, Any], Batches | None, datasets.Door]:
-        """Checked data as Keras' arguments, the `Batches` behind them if there are any, and where others are checked."""
+        """Checked data as Keras' arguments, the `Batches` behind them if there are any, and the door of other data."""
         door = datasets.Door(lambda *batch: inputs.check_fit(self, *batch), name)
         if isinstance(x, Batches):
             x_array, y_array, weight = keras.utils.unpack_x_y_sample_weight(x.arrays)
@@ -352,11 +376,16 @@ class Training(keras.Model):
             counted = all(steps.are_counted(*part) for part in parts.values())
             single = not counted or any(map(steps.sees_batches, steps.flat(callbacks)))
             many = 1 if single or backend.is_under_strategy(self) else STEPS_PER_EXECUTION
-        before, self.steps_per_execution = self.steps_per_execution, many
+        before: int = self.steps_per_execution
+        self.steps_per_execution = many
         try:
             with datasets.opened(doors):
                 limits = {kind: steps.limit(*part) for kind, part in parts.items()}
                 yield steps.Counted(callbacks, self, limits, **options)
+        except BaseException:
+            if keras.backend.backend() == "jax":
+                self.jax_state_sync()  # an error in a callback must not leave the variables empty
+            raise
         finally:
             self.steps_per_execution = before
 
@@ -421,7 +450,8 @@ class Training(keras.Model):
             store["accepts_noise"] = np.ones(1)
 
     def load_own_variables(self, store: Any) -> None:
-        self.accepts_noise = self.accepts_noise or "accepts_noise" in store
+        if "accepts_noise" in store:
+            self.accepts_noise = True
         for name, variable in self._own_state().items():
             variable.assign(store[name])
 
@@ -439,7 +469,8 @@ class _Layers:
     """What a model's layers are made of, and its settings, as they were when that was last looked at."""
 
     def __init__(self, model: Training) -> None:
-        self.model, self.seen = model, []
+        self.model = model
+        self.seen: list[Any] = []
 
     def changed(self) -> bool:
         """Whether an attribute of a layer or a setting is another object than the last time; not so the first time."""
@@ -462,10 +493,10 @@ def _split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple, 
         raise errors.InputError(
             f"validation_split needs arrays and a fraction between 0 and 1. Received: {type(x).__name__}, {fraction!r}."
         )
-    start = len(x) - int(len(x) * fraction)
+    start = len(x) - errors.part("validation_split", fraction, len(x))
     parts = (x, y, sample_weight)
 
     def rows(part: slice) -> tuple:
-        return tree.map_structure(lambda a: None if a is None else np.asarray(a)[part], parts)
+        return tree.map_structure(lambda a: None if a is None else as_it_is(a)[part], parts)
 
     return rows(slice(start)), rows(slice(start, None))

@@ -59,7 +59,7 @@ def classifier(
 
 def _perceptron(values: Any, hidden: Sequence[int], outputs: int, activation: Any, seed: int | None) -> Any:
     initializers = common.initializers(seed)
-    values = keras.layers.Flatten()(values)
+    values = common.flat(values)
     for size in hidden:
         values = keras.layers.Dense(size, activation, kernel_initializer=next(initializers))(values)
     return keras.layers.Dense(outputs, kernel_initializer=next(initializers), dtype="float32")(values)

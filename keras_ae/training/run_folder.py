@@ -216,25 +216,27 @@ class Best(keras.callbacks.Callback):
         folder: of the run; the model is its `best.keras`.
         patience: epochs without a better one after which the training ends.
         monitor: what is to be low on validation data: the sum of these terms.
+        pretraining: how many epochs come before those that are compared; the last of them is kept.
     """
 
     @checked
-    def __init__(self, folder: RunFolder, patience: Count, monitor: Sequence[str] = ("loss",)) -> None:
+    def __init__(
+        self, folder: RunFolder, patience: Count, monitor: Sequence[str] = ("loss",), pretraining: Natural = 0
+    ) -> None:
         super().__init__()
-        self.folder, self.patience, self.monitor = folder, patience, monitor
+        self.folder, self.patience, self.monitor, self.pretraining = folder, patience, monitor, pretraining
         self.file = folder.path / "best.keras"
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        earlier = [self.monitored(row) for row in self.folder.history(epoch)]
-        losses = [*earlier, self.monitored(logs or {})]
-        if losses[-1] < min(earlier, default=math.inf):
+        losses = [self.monitored(values) for values in (*self.folder.history(epoch), logs or {})][self.pretraining :]
+        if not losses or losses[-1] < min(losses[:-1], default=math.inf):
             files.save_model(self.model, self.file)
         if self._is_over(losses):
             self.model.stop_training = True
 
     def is_over(self) -> bool:
         """Whether the run's history has reached its end."""
-        return self._is_over([self.monitored(row) for row in self.folder.history()])
+        return self._is_over([self.monitored(row) for row in self.folder.history()[self.pretraining :]])
 
     def monitored(self, values: dict[str, float]) -> float:
         """What is to be low, of an epoch's values."""

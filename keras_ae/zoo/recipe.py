@@ -96,22 +96,21 @@ class Recipe:
         object.__setattr__(self, "network", self.network or model_class(self.model).network_kinds[0])
         for name in ("latent_dim", "epochs", "batch_size"):
             errors.whole_number(name, getattr(self, name))
-        if not self.learning_rate > 0:
-            raise errors.InputError(f"learning_rate must be positive. Received: {self.learning_rate!r}.")
+        for name in ("labels", "patience", "vocabulary_size"):
+            if getattr(self, name) is not None:
+                errors.whole_number(name, getattr(self, name))
+        errors.seed(self.seed)
+        errors.number("learning_rate", self.learning_rate, "(0, inf)")
         if self.schedule not in SCHEDULES:
             raise errors.unknown("schedule", self.schedule, SCHEDULES)
         if self.precision is not None and self.precision not in PRECISIONS:
             raise errors.unknown("precision", self.precision, PRECISIONS)
-        if not isinstance(self.validation, str) and not 0 <= self.validation < 1:
-            raise errors.InputError(
-                f"validation must be a fraction in [0, 1) or the name of a split. Received: {self.validation!r}."
-            )
+        if not isinstance(self.validation, str):
+            errors.number("validation", self.validation, "[0, 1)", "the name of a split or a fraction")
         if self.labels is not None and not model_class(self.model).infers_condition:
             raise errors.InputError(f"labels are for a model that does with few, which {self.model} is not. Remove it.")
-        if self.patience is not None:
-            errors.whole_number("patience", self.patience)
-            if not self.validation:
-                raise errors.InputError("patience needs a validation loss: set validation, such as 0.1.")
+        if self.patience is not None and not self.validation:
+            raise errors.InputError("patience needs a validation loss: set validation, such as 0.1.")
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON gives them back."""
@@ -175,7 +174,9 @@ class Recipe:
 
     def held_out(self, dataset: Dataset) -> int:
         """How many examples of the training split are for validation."""
-        return 0 if isinstance(self.validation, str) else int(len(dataset) * self.validation)
+        if isinstance(self.validation, str) or not self.validation:
+            return 0
+        return errors.part("validation", self.validation, len(dataset))
 
     def _likelihood(self, dataset: Dataset) -> likelihoods.Likelihood:
         name = self.likelihood

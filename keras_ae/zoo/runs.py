@@ -85,7 +85,8 @@ def train(
             model = checkpoint or model
         else:
             folder.start(run_config(recipe, dataset))
-        best = Best(folder, recipe.patience, recipe.monitor) if recipe.patience else None
+        before = getattr(model, "pretraining", 0)
+        best = Best(folder, recipe.patience, recipe.monitor, before) if recipe.patience else None
         if epochs_done < recipe.epochs and not (best and best.is_over()):
             shown = recipe.evaluation_data("test")[:EXAMPLES_SHOWN]
             condition = recipe.condition("test")

@@ -227,7 +227,7 @@ def test_outputs_that_are_squashed_twice(layers):
         decoder = keras.Sequential([keras.Input((2,)), *layers()])
         return keras_ae.AE(encoder, decoder, 2, likelihood=likelihood, output_layer="given")
 
-    with pytest.raises(InputError, match="(never negative|lie in|'tanh').*Remove"):
+    with pytest.raises(InputError, match=r"(never negative|lie in|'tanh').*Remove"):
         build("bernoulli")
 
 

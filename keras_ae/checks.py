@@ -85,9 +85,9 @@ def argument(kind: Any, name: str, value: Any) -> Any:
     if origin in DICTIONARIES and isinstance(value, Mapping):
         key, item = parts or (Any, Any)
         return {argument(key, f"a key of {name}", k): argument(item, f"{name}[{k!r}]", v) for k, v in value.items()}
-    if origin is bool and (isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1))):
-        return bool(value)
-    if origin in (*LISTS, *DICTIONARIES, bool) or (inspect.isclass(origin) and not isinstance(value, origin)):
+    if origin is bool:
+        return errors.yes_or_no(name, value)
+    if origin in (*LISTS, *DICTIONARIES) or (inspect.isclass(origin) and not isinstance(value, origin)):
         raise errors.wrong(name, words(kind), value)
     return value
 

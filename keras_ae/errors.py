@@ -23,7 +23,7 @@ class InputError(ValueError):
 
 
 class TrainingDivergedError(FloatingPointError):
-    """A term of the loss became infinite or not a number during training."""
+    """A term of the loss, or a weight, became infinite or not a number during training."""
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
@@ -131,3 +131,14 @@ def number(name: str, value: Any, interval: str, what: str = "a number") -> floa
     if not (above and (found <= most if interval[-1] == "]" else found < most)):
         raise wrong(name, f"{what} {within(interval)}", value)
     return int(found) if isinstance(found, numbers.Integral) else float(found)
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """`value` as a bool, or an error that names the argument when it is anything but True or False: every text is true.
+
+    >>> yes_or_no("tied", 0)
+    False
+    """
+    if not isinstance(value, bool | int | np.bool_) or value not in (True, False):
+        raise wrong(name, "True or False", value)
+    return bool(value)

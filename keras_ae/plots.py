@@ -1,5 +1,6 @@
 """Pictures of models and of what they learned. Every function returns a Matplotlib figure; no display is needed."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -275,9 +276,9 @@ def network(model: Autoencoder, path: str | Path) -> list[Path]:
     paths = []
     for name in ("encoder", "decoder"):
         paths.append(Path(f"{path}-{name}.png"))
-        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        draw = functools.partial(keras.utils.plot_model, getattr(model, name), show_shapes=True, dpi=DPI)
         try:
-            keras.utils.plot_model(getattr(model, name), str(paths[-1]), show_shapes=True, dpi=DPI)
+            files.write(paths[-1], draw)
         except ImportError as error:
             raise errors.InputError(
                 "keras.utils.plot_model needs pydot and graphviz: pip install pydot, and the program 'dot' "

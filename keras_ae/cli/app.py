@@ -129,11 +129,13 @@ def train(
     network_option: Annotated[
         list[str] | None, typer.Option("--net", help="Argument of the network, such as activation=tanh; repeatable.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Let a run in --out go on for more epochs, too.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs to RUN/logs.")] = False,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures at the end.")] = True,
 ) -> None:
     """Train a model into a run folder.
+
+    The same command once more goes on where it was interrupted, with --resume or without.
 
     Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
     """
@@ -174,6 +176,7 @@ def train(
         raise InputError("--tensorboard needs the package tensorboard: pip install 'keras-ae[tensorboard]'.")
     folder = RunFolder(out or Path("runs") / f"{model}-{Path(data).stem}")
     callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
+    done_before = max(folder.checkpoints(), default=0)
     try:
         runs.train(recipe, folder, resume, verbose=1 if sys.stdout.isatty() else 0, callbacks=callbacks)
     except KeyboardInterrupt:
@@ -184,7 +187,8 @@ def train(
 
         draw(folder)
     last = ", ".join(f"{name} {value:.4g}" for name, value in folder.history()[-1].items() if name != "epoch")
-    print(f"{folder.path}: {len(folder.history())} epochs, {last}")
+    already = f" ({done_before} of them done before)" if done_before else ""
+    print(f"{folder.path}: {len(folder.history())} epochs{already}, {last}")
 
 
 def _resume_command() -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -185,8 +186,7 @@ def choose_latent_dim(
         """What `_measure` gives for a size and a seed: read from the folder, or of a model that is trained now."""
         run = None if folder is None else RunFolder(Path(folder) / f"size-{size}-seed-{seed}")
         if run and (run.path / "figures.npz").exists():
-            with np.load(run.path / "figures.npz") as stored:
-                return dict(stored)
+            return _stored(run.path / "figures.npz")
         if verbose:
             print(f"latent_dim={size}, seed={seed}")
         model, epochs_done = run.load_checkpoint() if run else (None, 0)
@@ -210,6 +210,18 @@ def choose_latent_dim(
     if (validation == validation[0]).all():
         return LatentDimChoice(rows, None, None, {}, "No knee: all validation examples are equal.")
     return LatentDimChoice(rows, *find_knee(sizes, np.array([[one["score"] for one in of_size] for of_size in found])))
+
+
+def _stored(file: Path) -> dict[str, Any]:
+    """The figures in a file; raises InputError where it was altered."""
+    try:
+        with np.load(file) as stored:
+            found = dict(stored)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise errors.InputError(f"{file} is damaged: {error}. Remove it: it is computed again.") from error
+    if not {"score", "squared_error", "reconstruction"} <= set(found):
+        raise errors.InputError(f"{file} is damaged: it holds {sorted(found)}. Remove it: it is computed again.")
+    return found
 
 
 def _distinct(name: str, values: Any, least: int) -> list[int]:

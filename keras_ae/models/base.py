@@ -278,6 +278,10 @@ class Autoencoder(training.Training):
 
         return keras_ae.zoo.presets.folder.save(self, folder)
 
+    def saved_parts(self) -> dict[str, keras.layers.Layer]:
+        named = {name: getattr(self, name, None) for name in ("encoder", "decoder", "output_layer", *self.settings)}
+        return {name: part for name, part in named.items() if isinstance(part, keras.layers.Layer)}
+
     def get_config(self) -> dict[str, Any]:
         networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("encoder", "decoder")}
         return {

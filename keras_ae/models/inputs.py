@@ -72,16 +72,21 @@ def numbers(x: Any, name: str) -> np.ndarray:
         return table(x, name)
     if np.ma.is_masked(x):
         return x.astype("float64").filled(np.nan)
-    try:
-        array = as_it_is(x)
-    except ValueError as error:
-        raise errors.InputError(
-            f"{name} is no array: its rows differ in shape. Received: {kind}. Sequences are padded at their end, with "
-            "0 for tokens and NaN for numbers."
-        ) from error
+    array = even(x, name)
     if array.dtype.kind not in "fiub":
         raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
     return array
+
+
+def even(x: Any, name: str) -> np.ndarray:
+    """x as a NumPy array, with its mask if it has one; an error where its rows differ in shape."""
+    try:
+        return x if isinstance(x, np.ma.MaskedArray) else as_it_is(x)
+    except ValueError as error:
+        raise errors.InputError(
+            f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}. Sequences are padded at "
+            "their end, with 0 for tokens and NaN for numbers."
+        ) from error
 
 
 def table(x: Any, name: str) -> np.ndarray:
@@ -179,7 +184,10 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
     """(x,), (x, y) or (x, y, sample_weight) as checked arrays; (x, y) as a dictionary is taken apart."""
     x, y = apart(model, x, y, name)
     x = check_x(model, x, name, explained=False)
-    y = {key: kept(value) for key, value in y.items()} if isinstance(y, dict) else None if y is None else kept(y)
+    if isinstance(y, dict):
+        y = {key: even(value, f"y[{key!r}]") for key, value in y.items()}
+    elif y is not None:
+        y = even(y, "y")
     named = dict(roles(y, x, model.bare_y))
     lengths = {**{f"y[{key!r}]" if isinstance(y, dict) else "y": value for key, value in named.items()}}
     if y is not None and not isinstance(y, dict):
@@ -192,7 +200,7 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
     if model.conditional:
         check_condition(model, named.get("condition"), len(x), with_x=True, least=-1 if model.infers_condition else 0)
     if sample_weight is not None:
-        sample_weight = np.asarray(sample_weight)
+        sample_weight = even(sample_weight, "sample_weight")
         lengths["sample_weight"] = sample_weight
         if sample_weight.ndim != 1 or sample_weight.dtype.kind not in "fiub" or not (sample_weight >= 0).all():
             raise errors.InputError(
@@ -222,11 +230,6 @@ def is_explained(model: Any, x: np.ndarray) -> bool:
     except errors.InputError:
         return False
     return True
-
-
-def kept(y: Any) -> Any:
-    """y as an array, with its mask."""
-    return y if isinstance(y, np.ma.MaskedArray) else as_it_is(y)
 
 
 def apart(model: Any, x: Any, y: Any, name: str) -> tuple[Any, Any]:
@@ -288,7 +291,10 @@ def check_condition(model: Any, condition: Any, n: int, with_x: bool = False, le
     name = type(model).__name__
     if not model.conditional:
         if condition is not None:
-            raise errors.InputError(f"{name} takes no condition. Use a conditional model such as ConditionalVAE.")
+            raise errors.InputError(
+                f"{name} takes no condition. Use a conditional model such as ConditionalVAE. Received: "
+                f"condition={condition!r}."
+            )
         return None
     size = model.condition_dim
     if condition is None:
@@ -298,7 +304,7 @@ def check_condition(model: Any, condition: Any, n: int, with_x: bool = False, le
             f"{name} needs a condition for each example: classes from 0 to {size - 1}, or vectors of {size} numbers. "
             "Pass it as y to fit and evaluate, as condition=... to encode, decode, reconstruct and sample."
         )
-    array = np.asarray(condition)
+    array = even(condition, "condition")
     if array.shape in ((), (size,)) and array.shape != (n,):
         array = np.broadcast_to(array, (n, *array.shape))
     vectors = array.shape == (n, size)
@@ -369,6 +375,24 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], mo
     if sizes[0] != sizes[1]:
         raise errors.InputError(f"Encoder and decoder take conditions of different sizes: {sizes[0]} and {sizes[1]}.")
     return sizes[0]
+
+
+def check_nothing_shared(parts: dict[str, keras.layers.Layer]) -> None:
+    """Raises InputError where two parts have weights in common and one of them is a network: a network is saved for
+    itself, with all its layers, so that a file of both could not be loaded."""
+    for (name, part), (other_name, other) in itertools.combinations(parts.items(), 2):
+        if not isinstance(part, keras.Model) and not isinstance(other, keras.Model):
+            continue
+        of_part = {id(variable) for variable in part.variables}
+        if shared := [variable.path for variable in other.variables if id(variable) in of_part]:
+            raise errors.InputError(
+                f"{name} and {other_name} share layers ({', '.join(shared)}): such a model could be trained and saved, "
+                "but not loaded or copied. Give each layers of its own, and set_weights where both shall start alike; "
+                "LinearAE(tied=True) is a model whose decoder has the encoder's weights."
+            )
+    for part in parts.values():
+        if isinstance(part, keras.Model):
+            check_nothing_shared({layer.name: layer for layer in part.layers})
 
 
 def _is_nested(shape: Any) -> bool:

@@ -1,14 +1,16 @@
 """How a model trains: Keras' own loop over packed batches, with the terms given to `add_loss`."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_ae import backend, errors, schedules
+from keras_ae import backend, errors, schedules, writing
 from keras_ae.models import datasets, inputs, monitoring, steps
 from keras_ae.models.batch import Batch, pack, unpacked
 from keras_ae.optimizers import Adam
@@ -49,6 +51,7 @@ class Training(keras.Model):
 
     def finish_building(self) -> None:
         """Adds what every model has beside its networks."""
+        inputs.check_nothing_shared(self.saved_parts())
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
         self.term_means = monitoring.Terms((*self.terms, *self.companions))
         self.built = True
@@ -230,7 +233,7 @@ class Training(keras.Model):
 
         Raises:
             InputError: an array does not fit the model or its likelihood; nothing has been trained then.
-            TrainingDivergedError: a term became infinite or not a number.
+            TrainingDivergedError: a term or a weight became infinite or not a number.
         """
         if class_weight is not None and inputs.is_arrays(x):
             inputs.check_class_weight(y)
@@ -342,6 +345,8 @@ class Training(keras.Model):
         name: str,
     ) -> tuple[dict[str, Any], Batches | None, datasets.Door]:
         """Checked data as Keras' arguments, the `Batches` behind them if there are any, and the door of other data."""
+        if x is None:
+            raise errors.InputError(f"{name} must be the examples: an array or a data set. Received: None.")
         door = datasets.Door(lambda *batch: inputs.check_fit(self, *batch), name)
         if isinstance(x, Batches):
             x_array, y_array, weight = keras.utils.unpack_x_y_sample_weight(x.arrays)
@@ -418,6 +423,32 @@ class Training(keras.Model):
         if key not in self._compiled_functions:
             self._compiled_functions[key] = backend.compiled(self, function, *signature)
         return self._compiled_functions[key]
+
+    def saved_parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers and networks among the constructor's arguments: `get_config` has each of them."""
+        return {}
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Writes the model with optimizer and random state, as `keras.Model.save` does; a file whole or not at all.
+
+        Args:
+            filepath: ends in `.keras`; with `zipped=False` the name of a folder.
+            overwrite, zipped: see `keras.Model.save`.
+
+        Raises:
+            InputError: another ending, of which nothing could be loaded; or a weight is not finite.
+        """
+        monitoring.check_weights(self)
+        name = str(filepath)
+        if zipped is not False and not name.endswith(".keras") and not name.startswith("hf://"):
+            raise errors.InputError(
+                f"A model is saved as a .keras file: other formats, such as .h5, cannot be loaded. Received: {name!r}. "
+                "save_weights writes weights alone, as .weights.h5; export writes a model for serving."
+            )
+        write = functools.partial(super().save, overwrite=overwrite, zipped=zipped, **kwargs)
+        if zipped is False or "://" in name or (not overwrite and Path(name).exists()):  # where Keras asks first
+            return write(filepath)
+        writing.write(Path(filepath), write)
 
     def export(self, filepath: Any, **kwargs: Any) -> Any:
         """Writes a SavedModel for serving; see `keras_ae.export`."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from keras_ae import errors, plots
+from keras_ae import errors, plots, writing
 from keras_ae.models import files, inputs
 
 LARGEST = 8192  # pixels: the largest texture that every browser takes, by TensorBoard's guide
@@ -67,16 +67,17 @@ def write_projector(folder: str | Path, codes: Any, labels: Sequence[Any] | None
     for name, values in (("labels", labels), ("images", images)):
         if values is not None and len(values) != len(points):
             raise errors.InputError(f"There are {len(values)} {name} for {len(points)} codes: they must be as many.")
-    if images is not None:
-        sprite, (width, height) = _sprite(images)
-        files.write(folder / "sprite.png", sprite.save)
-        more = SPRITE.format(width=width, height=height)
-    if labels is not None:
-        lines = (" ".join(str(label).split()) for label in labels)  # a tab or a line break would end the label
-        files.write_text(folder / "metadata.tsv", "".join(f"{line}\n" for line in lines))
-        more = METADATA + more
-    files.write(folder / "tensors.tsv", lambda path: np.savetxt(path, points, fmt="%.7g", delimiter="\t"))
-    files.write_text(folder / "projector_config.pbtxt", CONFIG.format(more=more))
+    with writing.locked(folder):  # the files belong together
+        if images is not None:
+            sprite, (width, height) = _sprite(images)
+            files.write(folder / "sprite.png", sprite.save)
+            more = SPRITE.format(width=width, height=height)
+        if labels is not None:
+            lines = (" ".join(str(label).split()) for label in labels)  # a tab or a line break would end the label
+            files.write_text(folder / "metadata.tsv", "".join(f"{line}\n" for line in lines))
+            more = METADATA + more
+        files.write(folder / "tensors.tsv", lambda path: np.savetxt(path, points, fmt="%.7g", delimiter="\t"))
+        files.write_text(folder / "projector_config.pbtxt", CONFIG.format(more=more))
     return folder
 
 

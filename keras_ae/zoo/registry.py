@@ -150,6 +150,8 @@ def create(
     if found.autoregressive:
         options["tokens"] = likelihoods.tokens(kwargs.get("likelihood"))
     if network in WITH_PARAMETERS:
+        if "output_layer" in kwargs:
+            raise errors.InputError(f"The network {network!r} has an output layer of its own: give no output_layer.")
         options["parameters"] = likelihoods.get(likelihood or "bernoulli").parameters
         kwargs["output_layer"] = "given"
     pair = _call(NETWORKS[network], f"network {network!r}", input_shape, latent_dim, seed=seed, **options)

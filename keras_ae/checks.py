@@ -63,6 +63,13 @@ def checked(function: Function) -> Function:
     return typing.cast(Function, functools.update_wrapper(call, function))
 
 
+def attributes(instance: Any) -> dict[str, Any]:
+    """The attributes of an object that are arguments of its constructor, checked and converted: of a dataclass, or of
+    an estimator of scikit-learn, which must keep them as they are given."""
+    given = {name: (p, getattr(instance, name)) for name, p in inspect.signature(type(instance)).parameters.items()}
+    return {n: v if v is p.default else argument(p.annotation, n, v) for n, (p, v) in given.items()}
+
+
 def argument(kind: Any, name: str, value: Any) -> Any:
     """`value` as an annotation says, or an error that names the argument."""
     origin, parts = typing.get_origin(kind) or kind, typing.get_args(kind)
@@ -78,7 +85,7 @@ def argument(kind: Any, name: str, value: Any) -> Any:
         return _annotated(origin, "(-inf, inf)", name, value)
     if origin is np.ndarray:
         return numbers(name, value)
-    if inspect.isclass(origin) and issubclass(origin, os.PathLike):
+    if _is_path(origin):
         return pathlib.Path(path(name, value))
     if origin in LISTS and _is_list(origin, value):
         return _items(parts, name, value)
@@ -122,6 +129,11 @@ def choice(name: str, value: Any, known: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in known:
         raise errors.unknown(name.replace("_", " "), value, known)
     return value
+
+
+def one_of(*known: str) -> Callable[[str, Any], str]:
+    """The check of an argument that is one of some names."""
+    return functools.partial(choice, known=known)
 
 
 def path(name: str, value: Any) -> str | os.PathLike:
@@ -209,6 +221,16 @@ def examples(name: str, value: Any) -> np.ndarray:
     return found
 
 
+def labels(name: str, value: Any) -> np.ndarray:
+    """`value` as an array (n,) of numbers or texts with n >= 1."""
+    found = array(name, value)
+    if found.dtype.kind == "O" and all(isinstance(item, str) for item in found.flat):
+        found = found.astype(str)
+    if found.ndim != 1 or not len(found) or found.dtype.kind not in "fiubU" or (found != found).any():
+        raise errors.wrong(name, "an array (n,) of numbers or texts, n at least 1", value)
+    return found
+
+
 def of_each(name: str, value: Any, n: int) -> np.ndarray:
     """`value` as an array (n,), of any type."""
     found = array(name, value)
@@ -230,7 +252,7 @@ def _one_of(kind: Any, parts: tuple, name: str, value: Any) -> Any:
     others = [part for part in parts if part is not types.NoneType]
     if value is None and len(others) < len(parts):
         return value
-    if any(inspect.isclass(part) and issubclass(part, os.PathLike) for part in others):
+    if any(_is_path(part) for part in others):
         return path(name, value)
     if len(others) == 1:
         return argument(others[0], name, value)
@@ -238,6 +260,11 @@ def _one_of(kind: Any, parts: tuple, name: str, value: Any) -> Any:
         with contextlib.suppress(errors.InputError):
             return argument(part, name, value)
     raise errors.wrong(name, words(kind), value)
+
+
+def _is_path(kind: Any) -> bool:
+    kind = typing.get_origin(kind) or kind
+    return inspect.isclass(kind) and issubclass(kind, os.PathLike)
 
 
 def _is_list(origin: Any, value: Any) -> bool:
@@ -270,8 +297,10 @@ def activation(name: str, value: Any) -> Any:
 
 
 Shape = Annotated[Sequence[int], shape]
+ImageSize = Annotated[Sequence[int], functools.partial(argument, tuple[Count, Count])]
 Activation = Annotated[Any, activation]
 Tensor = Annotated[Any, tensor]
+Labels = Annotated[np.ndarray, labels]
 Examples = Annotated[np.ndarray, examples]
 Rows = Annotated[Any, rows]
 Size = Annotated[Any, size]

@@ -11,6 +11,7 @@ import numpy as np
 
 BACKENDS = ("tensorflow", "jax")
 LARGEST_SEED = 2**32 - 1  # of a seed generator on JAX
+LARGEST = 2**31 - 1  # of what is counted: sizes of tensors are numbers of 32 bits
 
 
 class InputError(ValueError):
@@ -34,7 +35,41 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     known = sorted(known)
     close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return InputError(f"Unknown {kind}: {name!r}.{hint} Known: {', '.join(known)}.")
+    return InputError(f"Unknown {kind}: {shown(name)}.{hint} Known: {', '.join(known)}.")
+
+
+def wrong(name: str, wanted: str, value: Any) -> InputError:
+    """The error for an argument that is not what is wanted.
+
+    >>> print(wrong("k", "a whole number", "x"))
+    k must be a whole number. Received: k='x'.
+    """
+    return InputError(f"{name} must be {wanted}. Received: {name}={shown(value)}.")
+
+
+def shown(value: Any) -> str:
+    """A value in a message: in full where it is short.
+
+    >>> shown("x"), shown(np.zeros((2, 3)))
+    ("'x'", 'ndarray of shape (2, 3) and dtype float64')
+    """
+    if np.ndim(getattr(value, "shape", 0)):
+        dtype = f" and dtype {value.dtype}" if hasattr(value, "dtype") else ""
+        return f"{type(value).__name__} of shape {value.shape}{dtype}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{type(value).__name__} {text[:80]}..."
+
+
+def within(interval: str) -> str:
+    """An interval in words.
+
+    >>> within("[1, inf)"), within("(0, inf)"), within("[0, 1)")
+    ('of at least 1', 'above 0', 'in [0, 1)')
+    """
+    low, high = interval[1:-1].split(", ")
+    if high != "inf":
+        return f"in {interval}"
+    return "that is finite" if low == "-inf" else f"of at least {low}" if interval[0] == "[" else f"above {low}"
 
 
 def check_backend() -> None:
@@ -44,16 +79,17 @@ def check_backend() -> None:
         raise unknown("backend (KERAS_BACKEND)", name, BACKENDS)
 
 
-def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+def whole_number(name: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
     """`value` as an int, or an error that names the argument when it is not a whole number from `least` to `most`.
 
     >>> whole_number("k", np.int64(3), most=5)
     3
     """
     whole = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_) and np.ndim(value) == 0
-    if not whole or int(value) < least or (most is not None and int(value) > most):
-        wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} must be a whole number {wanted}. Received: {name}={value!r}.")
+    if not whole or not least <= int(value) <= most:
+        end = f" and at most {most}" if most != LARGEST or (whole and int(value) > most) else ""
+        start = f" of at least {least}" if least > -LARGEST else ""
+        raise wrong(name, f"a whole number{start}{end}", value)
     return int(value)
 
 
@@ -93,7 +129,7 @@ def number(name: str, value: Any, interval: str, what: str = "a number") -> floa
     found: Any = value if real and -math.inf < value < math.inf else math.nan
     above = found >= least if interval[0] == "[" else found > least
     if not (above and (found <= most if interval[-1] == "]" else found < most)):
-        raise InputError(f"{name} must be {what} in {interval}. Received: {name}={value!r}.")
+        raise wrong(name, f"{what} {within(interval)}", value)
     return int(found) if isinstance(found, numbers.Integral) else float(found)
 
 
@@ -103,6 +139,6 @@ def yes_or_no(name: str, value: Any) -> bool:
     >>> yes_or_no("tied", 0)
     False
     """
-    if not hasattr(value, "__bool__") or value not in (True, False):
-        raise InputError(f"{name} must be True or False. Received: {name}={value!r}.")
+    if not isinstance(value, bool | int | np.bool_) or value not in (True, False):
+        raise wrong(name, "True or False", value)
     return bool(value)

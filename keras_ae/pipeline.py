@@ -15,6 +15,9 @@ import numpy as np
 from keras import ops, tree
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, Natural, Seed, Size, checked, numbers
+
+__all__ = ["Batches"]
 
 AT_ONCE = 2**23  # values of a memory map that are checked at once
 ROWS = 256  # of a memory map that are read until all that was is let go: the system maps what is beside them, too
@@ -83,16 +86,19 @@ class Batches:
         (3, [0, 1, 2, 3, 4])
     """
 
+    @checked
     def __init__(
         self,
         arrays: tuple,
-        batch_size: int = 32,
+        batch_size: Count = 32,
         shuffle: bool = False,
-        seed: int = 0,
+        seed: Seed = 0,
         transform: Callable | None = None,
-        repeats: int = 1,
+        repeats: Count = 1,
     ) -> None:
-        self.arrays = tree.map_structure(as_it_is, tuple(arrays))
+        self.arrays = tuple(_numbers(f"arrays[{i}]", array) for i, array in enumerate(arrays))
+        if len({array.shape[:1] for array in tree.flatten(self.arrays)}) != 1 or not self.size:
+            raise errors.wrong("arrays", "arrays of as many examples, at least one", arrays)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
@@ -120,27 +126,37 @@ class Batches:
         part.steps, part._listeners = steps, []
         return part
 
-    def order(self, epoch: int) -> np.ndarray:
+    @checked
+    def order(self, epoch: Natural) -> np.ndarray:
         """The order of the examples in an epoch."""
         shown = self.size * self.repeats
         if not self.shuffle:
             return np.arange(shown) % self.size
         return np.random.default_rng((self.seed, epoch)).permutation(shown) % self.size
 
-    def set_epoch(self, epoch: int) -> None:
+    @checked
+    def set_epoch(self, epoch: Natural) -> None:
         """Makes the batches those of `epoch`."""
         if epoch != self.epoch:
             self.epoch = epoch
             for listener in self._listeners:
                 listener(epoch)
 
-    def key(self, epoch: Any, step: Any) -> Any:
+    @checked
+    def key(self, epoch: Size, step: Any) -> Any:
         """The seed of one batch's transform."""
         return (self.seed % 2**11) * 2**20 + epoch * len(self) + step
 
     def for_keras(self) -> Any:
         """What Keras iterates over: a `tf.data.Dataset` on TensorFlow, a `PyDataset` elsewhere."""
         return _tensorflow_dataset(self) if keras.backend.backend() == "tensorflow" else _Gathered(self)
+
+
+def _numbers(name: str, value: Any) -> Any:
+    """An array of numbers, or a dict of them."""
+    if isinstance(value, dict):
+        return {key: numbers(f"{name}[{key!r}]", array) for key, array in value.items()}
+    return numbers(name, value)
 
 
 def _as_float(x: Any, cast: Callable) -> Any:

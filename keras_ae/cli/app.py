@@ -31,6 +31,9 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages are not about the user's task
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    if "" in arguments:
+        before = " ".join(["keras-ae", *arguments[: arguments.index("")]])
+        _fail(f"The argument after {before!r} is empty: ''. Perhaps a variable of the shell is not set.", 2)
     try:
         sys.exit(app(arguments or ["--help"], standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):

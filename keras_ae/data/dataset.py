@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from keras_ae import errors
+from keras_ae.checks import Seed, checked
 from keras_ae.data.tokenizer import Tokenizer
 
 Pixels = Literal["grey", "threshold", "fixed", "dynamic", "levels", "binary", "values", "tokens"]
@@ -121,7 +121,8 @@ class Dataset:
         """Function (x, seed) -> x that every batch goes through; None unless pixels are "dynamic"."""
         return bernoulli if self.pixels == "dynamic" else None
 
-    def sample(self, seed: int) -> np.ndarray:
+    @checked
+    def sample(self, seed: Seed) -> np.ndarray:
         """The targets of evaluation: for "dynamic" pixels one random draw of the whole set, otherwise x itself.
 
         Args:
@@ -130,7 +131,7 @@ class Dataset:
         Returns:
             float32 array of the shape of x.
         """
-        return draw(self.x, errors.seed(seed)) if self.pixels == "dynamic" else self.x
+        return draw(self.x, seed) if self.pixels == "dynamic" else self.x
 
     def describe(self) -> str:
         """One line for people.

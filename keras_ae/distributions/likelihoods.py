@@ -8,18 +8,31 @@ parameters may have more axes in front than x (several samples of z).
 
 import functools
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_ae import errors
+from keras_ae.checks import Count, checked
 from keras_ae.distributions.levels import BetaBinomial, DiscretizedLogistic, QuantizedNormal, check_levels
 from keras_ae.distributions.likelihood import Likelihood
 from keras_ae.distributions.normal import bound, normal_log_density
 
+__all__ = [
+    "Bernoulli",
+    "BetaBinomial",
+    "Categorical",
+    "DiscretizedLogistic",
+    "Likelihood",
+    "Normal",
+    "QuantizedNormal",
+    "get",
+]
+
 MIN_VARIANCE = 1e-6
+Variance = Annotated[float, "[1e-30, 1e30]"]
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -71,10 +84,9 @@ class Normal(Likelihood):
         -0.9189385175704956
     """
 
-    def __init__(self, variance: float | Literal["learned", "per_value"] = 1.0, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, variance: Literal["learned", "per_value"] | Variance = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(variance, str) or variance not in ("learned", "per_value"):
-            variance = errors.number("variance", variance, "[1e-30, 1e30]", "'learned', 'per_value' or a number")
         self.variance = variance
         if variance == "learned":
             self.raw_log_var = self.add_weight(shape=(), initializer="zeros", name="raw_log_var")
@@ -122,9 +134,10 @@ class Categorical(Likelihood):
 
     discrete = True
 
-    def __init__(self, levels: int = 256, one_hot: bool = False, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, levels: Count = 256, one_hot: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.levels = errors.whole_number("levels", levels)
+        self.levels = levels
         self.one_hot = one_hot
         self.parameters = 1 if one_hot else self.levels
 

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import backend, errors
+from keras_ae import backend
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.evaluation.common import ROWS, check_variational
 from keras_ae.models import Batch, Variational, inputs
 
@@ -230,13 +231,14 @@ class Bidirectional(NamedTuple):
         return float((self.upper - self.lower).mean())
 
 
+@checked
 def bidirectional(
     model: Variational,
-    n: int = 100,
-    samples: int = 16,
-    steps: int = 500,
-    seed: int = 0,
-    rows: int = ROWS,
+    n: Count = 100,
+    samples: Count = 16,
+    steps: Count = 500,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
 ) -> Bidirectional:
     """Bidirectional Monte Carlo (Grosse et al., 2015, arXiv:1511.02543): the error of annealed importance sampling.
@@ -259,8 +261,7 @@ def bidirectional(
         True
     """
     check_variational(model, "log p(x)")
-    n, samples, steps, rows = errors.whole_numbers(n=n, samples=samples, steps=steps, rows=rows)
-    generator = keras.random.SeedGenerator(seed := errors.seed(seed))
+    generator = keras.random.SeedGenerator(seed)
     condition = inputs.check_condition(model, condition, n)
     codes = model.draw_codes(n, generator, condition)
     x = model.observe(codes, generator, condition=condition)

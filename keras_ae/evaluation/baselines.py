@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from keras_ae import errors
+from keras_ae.checks import Count, checked
 from keras_ae.distributions import likelihoods
 from keras_ae.distributions.levels import Levels
 from keras_ae.models import inputs
@@ -69,8 +70,9 @@ INDEPENDENT: dict[type, Any] = {
 }
 
 
+@checked
 def baselines(
-    train: np.ndarray, test: np.ndarray, dimensions: int, likelihood: likelihoods.Likelihood
+    train: np.ndarray, test: np.ndarray, dimensions: Count, likelihood: likelihoods.Likelihood
 ) -> list[dict[str, Any]]:
     """The baselines fitted on `train` and judged on `test`.
 
@@ -82,7 +84,6 @@ def baselines(
     Returns:
         One dict a baseline: name, squared_error and log_prob (nats per example, or None), as averages over `test`.
     """
-    dimensions, train, test = errors.whole_number("dimensions", dimensions), np.asarray(train), np.asarray(test)
     if train.ndim < 2 or train.shape[1:] != test.shape[1:] or not len(train) or not len(test):
         raise errors.InputError(
             f"train and test must hold examples of one shape, (n, *event). Received: {train.shape} and {test.shape}."

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import backend, divergences, errors
+from keras_ae import backend, divergences
+from keras_ae.checks import checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal
 from keras_ae.distributions.normal import LOG_2PI
 from keras_ae.evaluation.common import ROWS, check_variational, key_of
@@ -37,6 +38,7 @@ class Elbo:
     dimension_wise_kl: np.ndarray | None
 
     @property
+    @checked
     def elbo(self) -> np.ndarray:
         """(n,) -distortion - rate, a lower bound on log p(x) in expectation."""
         return -self.distortion - self.rate
@@ -84,8 +86,6 @@ def elbo(
         True
     """
     check_variational(model, "ELBO")
-    samples, rows, draws = errors.whole_numbers(samples=samples, rows=rows, draws=draws)
-    seed = errors.seed(seed)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
     distortion, rate = _terms(model, x, condition, samples, seed, max(rows // samples, 1))

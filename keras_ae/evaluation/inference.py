@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, Natural, Positive, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, bound
 from keras_ae.distributions.normal import LOG_VAR_BOUND, log_ratio
 from keras_ae.evaluation.common import ROWS, check_variational, key_of
@@ -36,16 +37,17 @@ class Posterior:
     history: np.ndarray
 
 
+@checked
 def optimise_posterior(
     model: Variational,
     x: Any,
-    steps: int = 300,
+    steps: Count = 300,
     family: Literal["diagonal", "full"] = "diagonal",
     start: Literal["encoder", "prior"] | DiagonalNormal | FullNormal = "encoder",
-    samples: int = 4,
-    learning_rate: float = 0.05,
-    seed: int = 0,
-    rows: int = ROWS,
+    samples: Count = 4,
+    learning_rate: Positive = 0.05,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
 ) -> Posterior:
     """Variational inference for each example: gradient ascent on its own ELBO (Kim et al., 2018, arXiv:1802.02550).
@@ -85,8 +87,6 @@ def optimise_posterior(
         raise errors.unknown("start", start, STARTS)
     if family == "full" and len(model.latent_shape) != 1:
         raise errors.InputError(f"family='full' needs an integer latent_dim. Received: {model.latent_dim!r}.")
-    learning_rate, seed = errors.number("learning_rate", learning_rate, "(0, inf)"), errors.seed(seed)
-    steps, samples, rows = errors.whole_numbers(steps=steps, samples=samples, rows=rows)
     size = max(rows // samples, 1)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
@@ -238,16 +238,17 @@ class InferenceGap:
         return self.log_prob - self.elbo
 
 
+@checked
 def inference_gap(
     model: Variational,
     x: Any,
-    steps: int = 300,
+    steps: Count = 300,
     family: Literal["diagonal", "full"] | None = None,
-    samples: int = 1000,
-    temperatures: int = 0,
-    chains: int = 16,
-    seed: int = 0,
-    rows: int = ROWS,
+    samples: Count = 1000,
+    temperatures: Natural = 0,
+    chains: Count = 16,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
 ) -> InferenceGap:
     """The gap between log p(x) and the ELBO, and where it comes from (Cremer et al., 2018, arXiv:1801.03558, eq. 5).
@@ -279,8 +280,6 @@ def inference_gap(
     check_variational(model, "posterior")
     if family is None:
         family = "diagonal" if model.lower_head is None else "full"
-    samples, chains = errors.whole_numbers(samples=samples, chains=chains)
-    temperatures = errors.whole_number("temperatures", temperatures, least=0)
     common: dict[str, Any] = {"seed": seed, "rows": rows, "condition": condition}
     best = optimise_posterior(model, x, steps, family, **common)
     estimates: dict[str, LogLikelihood] = {

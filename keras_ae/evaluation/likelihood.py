@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal
 from keras_ae.distributions.normal import log_ratio
 from keras_ae.evaluation import ais
@@ -52,15 +53,16 @@ SAMPLERS: dict[str, Callable] = {"importance": importance, "prior": prior}
 METHODS = (*SAMPLERS, "ais")
 
 
+@checked
 def log_likelihood(
     model: Variational,
     x: Any,
     method: str = "importance",
-    samples: int = 100,
-    seed: int = 0,
-    rows: int = ROWS,
+    samples: Count = 100,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
-    steps: int = 500,
+    steps: Count = 500,
     proposal: DiagonalNormal | FullNormal | None = None,
 ) -> LogLikelihood:
     """log p(x) of each example by `samples` weighted samples.
@@ -105,8 +107,6 @@ def log_likelihood(
     check_variational(model, "log p(x)")
     if method not in METHODS:
         raise errors.unknown("method", method, METHODS)
-    samples, rows, steps = errors.whole_numbers(samples=samples, rows=rows, steps=steps)
-    seed = errors.seed(seed)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
     if proposal is not None and (method != "importance" or len(proposal.mean) != len(x)):

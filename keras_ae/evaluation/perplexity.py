@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.evaluation.common import check_variational
 from keras_ae.evaluation.likelihood import log_likelihood
 from keras_ae.models import inputs
@@ -27,8 +28,9 @@ class Perplexity(NamedTuple):
     tokens: int
 
 
+@checked
 def perplexity(
-    model: Any, x: Any, method: str = "importance", samples: int = 100, seed: int = 0, **options: Any
+    model: Any, x: Any, method: str = "importance", samples: Count = 100, seed: Seed = 0, **options: Any
 ) -> Perplexity:
     """An upper bound on the perplexity exp(-1/N sum_i log p(x_i)) of N tokens (Bowman et al., 2016, arXiv:1511.06349,
     sec. 5.1), from a lower bound on log p(x).

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_ae import errors, models
+from keras_ae import models
+from keras_ae.checks import Count, Natural, Seed, checked
 from keras_ae.distributions import likelihoods
 from keras_ae.evaluation.baselines import baselines
 from keras_ae.evaluation.bound import elbo
@@ -106,16 +107,17 @@ def dimensions(x: np.ndarray) -> float:
     return x[0].size - missing / len(x) if missing else x[0].size
 
 
+@checked
 def evaluate(
     model: models.Autoencoder,
     test: np.ndarray,
     train: np.ndarray | None = None,
-    samples: int = 100,
-    seed: int = 0,
+    samples: Count = 100,
+    seed: Seed = 0,
     condition: Any = None,
     method: str = "importance",
-    steps: int = 500,
-    gap_examples: int = 0,
+    steps: Count = 500,
+    gap_examples: Natural = 0,
     labels: tuple[np.ndarray, np.ndarray] | None = None,
     with_samples: bool = False,
 ) -> Report:
@@ -141,8 +143,6 @@ def evaluate(
         >>> evaluate(model, np.ones((8, 4), "float32"), samples=5).quantity
         'log-probability'
     """
-    samples, steps = errors.whole_numbers(samples=samples, steps=steps)
-    seed, gap_examples = errors.seed(seed), errors.whole_number("gap_examples", gap_examples, least=0)
     y = None if condition is None else {"condition": condition}
     terms = {name: float(value) for name, value in model.evaluate(test, y, return_dict=True, verbose=0).items()}
     tokens = isinstance(model, models.Sequences) and model.tokens

@@ -5,13 +5,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae import backend, errors
+from keras_ae import backend
+from keras_ae.checks import NotNegative, Seed, Share, checked
 
 
 class _Corruption(keras.layers.Layer):
     """Noise in training; in inference it does nothing."""
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -46,9 +48,10 @@ class NormalNoise(_Corruption):
         (4, 3)
     """
 
-    def __init__(self, deviation: float, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, deviation: NotNegative, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        self.deviation = errors.number("deviation", deviation, "[0, inf)")
+        self.deviation = deviation
 
     def corrupted(self, x: Any) -> Any:
         return x + self.deviation * backend.normal_noise(ops.shape(x), self.seed_generator)
@@ -60,9 +63,10 @@ class NormalNoise(_Corruption):
 class _Replacement(_Corruption):
     """Replaces a share of the values."""
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, rate: Share, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        self.rate = errors.number("rate", rate, "[0, 1]", "a share of the values")
+        self.rate = rate
 
     def corrupted(self, x: Any) -> Any:
         chosen = backend.uniform_noise(ops.shape(x), self.seed_generator) < self.rate
@@ -109,7 +113,8 @@ class SaltAndPepperNoise(_Replacement):
         [0.0, 1.0]
     """
 
-    def __init__(self, rate: float, low: float = 0.0, high: float = 1.0, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, rate: Share, low: float = 0.0, high: float = 1.0, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
         self.low, self.high = low, high
 

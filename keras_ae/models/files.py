@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_ae import errors
+from keras_ae.checks import checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.writing import write, write_text
 
@@ -23,6 +24,7 @@ def homes() -> list[Path]:
     return [*([Path(os.environ[HOME])] if os.environ.get(HOME) else []), REPOSITORY]
 
 
+@checked
 def load_model(
     path: str | os.PathLike, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True
 ) -> Autoencoder:

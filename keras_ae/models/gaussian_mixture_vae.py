@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 
 from keras_ae import divergences, errors
 from keras_ae.backend import KeyedSeed
+from keras_ae.checks import Count, Natural, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, NormalMixture, bound
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
@@ -56,22 +57,20 @@ class GaussianMixtureVAE(Variational):
     terms = ("reconstruction", "kl")
     settings = ("clusters", "components", "covariance", "pretraining")
 
+    @checked
     def __init__(
         self,
         *args: Any,
-        clusters: int = 10,
-        components: int | None = None,
+        clusters: Count = 10,
+        components: Count | None = None,
         covariance: Literal["diagonal", "full"] = "diagonal",
-        pretraining: int = 10,
+        pretraining: Natural = 10,
         **kwargs: Any,
     ) -> None:
-        self.clusters = errors.whole_number("clusters", clusters)
+        self.clusters = clusters
         components = self.clusters if components is None else components
         self.components = errors.whole_number("components", components, least=self.clusters)
-        if covariance not in ("diagonal", "full"):
-            raise errors.unknown("covariance", covariance, ("diagonal", "full"))
-        self.covariance = covariance
-        self.pretraining = errors.whole_number("pretraining", pretraining, least=0)
+        self.covariance, self.pretraining = covariance, pretraining
         self.epochs_trained = 0  # until the mixture was found
         self._examples: np.ndarray | None = None  # to find it with, while `fit` runs
         super().__init__(*args, **kwargs)

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae import backend, errors
+from keras_ae import backend
+from keras_ae.checks import Count, checked
 from keras_ae.distributions.normal import LOWEST, log_ratio
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
@@ -45,9 +46,10 @@ class IWAE(Variational):
     terms = ("negative_bound",)
     settings = ("samples", "doubly_reparameterized")
 
-    def __init__(self, *args: Any, samples: int = 5, doubly_reparameterized: bool = False, **kwargs: Any) -> None:
-        self.samples = errors.whole_number("samples", samples)
-        self.doubly_reparameterized = errors.yes_or_no("doubly_reparameterized", doubly_reparameterized)
+    @checked
+    def __init__(self, *args: Any, samples: Count = 5, doubly_reparameterized: bool = False, **kwargs: Any) -> None:
+        self.samples = samples
+        self.doubly_reparameterized = doubly_reparameterized
         super().__init__(*args, **kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:

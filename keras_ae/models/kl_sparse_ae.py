@@ -1,13 +1,15 @@
 """The sparse autoencoder with a target activation."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
-from keras_ae import divergences, errors, schedules
+from keras_ae import divergences, errors
+from keras_ae.checks import activation, checked
 from keras_ae.models.base import Autoencoder, by_name
 from keras_ae.models.batch import Batch
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -39,11 +41,13 @@ class KLSparseAE(Autoencoder):
     settings = ("penalty", "target")
     schedulable = ("penalty",)
 
-    def __init__(self, *args: Any, penalty: Any = 1.0, target: float = 0.05, **kwargs: Any) -> None:
-        self.penalty = schedules.check("penalty", penalty)
-        self.target = errors.number("target", target, "(0, 1)", "a mean activation")
+    @checked
+    def __init__(
+        self, *args: Any, penalty: Weight = 1.0, target: Annotated[float, "(0, 1)"] = 0.05, **kwargs: Any
+    ) -> None:
+        self.penalty, self.target = penalty, target
         kwargs = {"code_activation": "sigmoid", **by_name(args, kwargs)}
-        code_activation = kwargs["code_activation"]
+        code_activation = activation("code_activation", kwargs["code_activation"])
         activations = ops.convert_to_numpy(keras.activations.get(code_activation)(ops.linspace(-30.0, 30.0, 61)))
         if activations.min() < 0 or activations.max() > 1:
             raise errors.InputError(

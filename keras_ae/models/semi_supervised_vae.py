@@ -7,11 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import divergences, errors, networks, schedules
+from keras_ae import divergences, errors, networks
+from keras_ae.checks import Positive, checked
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
 from keras_ae.pipeline import Batches
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -53,15 +55,16 @@ class SemiSupervisedVAE(Variational):
     bare_y = "condition"
     infers_condition = True
 
+    @checked
     def __init__(
         self,
         *args: Any,
-        alpha: Any = 1.0,
-        class_prior: Sequence[float] | None = None,
+        alpha: Weight = 1.0,
+        class_prior: Sequence[Positive] | None = None,
         classifier: keras.Model | None = None,
         **kwargs: Any,
     ) -> None:
-        self.alpha = schedules.check("alpha", alpha)
+        self.alpha = alpha
         self.class_prior = None if class_prior is None else [*map(float, class_prior)]
         self._given_classifier = [classifier]  # in a list that Keras does not look into: it becomes a layer below
         super().__init__(*args, **kwargs)

@@ -6,18 +6,19 @@ from typing import Any
 
 import keras
 
-from keras_ae import errors
+from keras_ae.checks import Activation, Count, Seed, Shape, checked
 from keras_ae.networks import common
 
 
+@checked
 def conv(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    filters: Sequence[int] = (32, 64),
-    units: int = 256,
-    activation: Any = "relu",
-    condition_dim: int | None = None,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    filters: Sequence[Count] = (32, 64),
+    units: Count = 256,
+    activation: Activation = "relu",
+    condition_dim: Count | None = None,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Convolutions of kernel 3 and stride 2, then a dense layer; the decoder is the mirror image.
 
@@ -55,7 +56,7 @@ def conv(
         features = keras.layers.Conv2D(count, **strided, **options())(features)
     features = keras.layers.Dense(units, **options())(common.flat(features))
 
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
+    z = keras.Input((latent_dim,), name="z")
     smallest = (*sizes[-1], filters[-1])
     values = keras.layers.Dense(units, **options())(common.with_vector(z, condition))
     values = keras.layers.Dense(math.prod(smallest), **options())(values)

@@ -1,23 +1,24 @@
 """The networks of DCGAN as an encoder and a decoder."""
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import keras
 
 from keras_ae import errors
+from keras_ae.checks import Count, Seed, Shape, checked
 from keras_ae.layers import FusedBatchNormalization
 from keras_ae.networks import common
 
 
+@checked
 def dcgan(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    filters: int = 64,
-    parameters: int = 1,
-    condition_dim: int | None = None,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    filters: Count = 64,
+    parameters: Count = 1,
+    condition_dim: Count | None = None,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Strided and fractionally strided convolutions, after Radford et al. (2016, arXiv:1511.06434, sec. 3).
 
@@ -67,7 +68,7 @@ def dcgan(
         features = keras.layers.LeakyReLU(0.2)(features)
     features = common.flat(features)
 
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
+    z = keras.Input((latent_dim,), name="z")
     smallest = (*sizes[-1], widths[-1])
     values = keras.layers.Dense(math.prod(smallest), use_bias=False, kernel_initializer=next(initializers))(
         common.with_vector(z, condition)

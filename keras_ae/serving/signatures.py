@@ -5,11 +5,13 @@ from typing import Any
 import keras
 
 from keras_ae import backend
+from keras_ae.checks import checked
 from keras_ae.models.base import Autoencoder
 
 SCORE_DRAWS = 16
 
 
+@checked
 def endpoints(model: Autoencoder) -> dict[str, tuple[Any, list[keras.InputSpec]]]:
     """Name -> (function, signature) of everything that an export answers.
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import keras
 
 from keras_ae import errors, writing
+from keras_ae.checks import checked
 from keras_ae.models import monitoring
 from keras_ae.models.base import Autoencoder
 from keras_ae.serving import formats
 
 
+@checked
 def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_model", warmup: bool = False) -> Path:
     """Writes a model for serving as `path/N/`, whole or not at all, with the next free number N from 1.
 
@@ -56,8 +58,6 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
         >>> export(model, tempfile.mkdtemp()).name
         '1'
     """
-    if not isinstance(model, Autoencoder):
-        raise errors.InputError(f"model must be a model of keras_ae. Received: {type(model).__name__}.")
     if format not in formats.FORMATS:
         raise errors.unknown("format of an export", format, formats.FORMATS)
     if warmup and format != "saved_model":

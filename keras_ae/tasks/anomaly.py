@@ -3,14 +3,15 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_ae import backend, errors
+from keras_ae import backend, checks, errors
+from keras_ae.checks import Count, NotNegative, Positive
 from keras_ae.layers import NormalNoise
 from keras_ae.models import Autoencoder, DenoisingAE
 from keras_ae.models.training import STEPS_PER_EXECUTION
@@ -83,16 +84,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self,
         model: str | Autoencoder = "denoising_ae",
         criterion: str = "combined",
-        contamination: float | str = 0.1,
+        contamination: Literal["auto"] | Annotated[float, "(0, 0.5]"] = 0.1,
         *,
-        latent_dim: int | None = None,
-        hidden: Sequence[int] | None = None,
-        noise: Sequence[float] = (0.2, 2.0, 4.0),
-        trim: float = 0.1,
-        calibration: float = 0.2,
-        epochs: int | None = None,
-        batch_size: int = 32,
-        learning_rate: float = 3e-3,
+        latent_dim: Count | None = None,
+        hidden: Sequence[Count] | None = None,
+        noise: Sequence[NotNegative] = (0.2, 2.0, 4.0),
+        trim: Annotated[float, "[0, 0.5]"] = 0.1,
+        calibration: Annotated[float, "(0, 1)"] = 0.2,
+        epochs: Count | None = None,
+        batch_size: Count = 32,
+        learning_rate: Positive = 3e-3,
         options: dict[str, Any] | None = None,
         random_state: Any = None,
     ) -> None:
@@ -166,25 +167,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return np.mean([normality.contributions(x, observed) for normality in self.normality_], axis=0)
 
     def _check_arguments(self) -> None:
-        if self.contamination != "auto":
-            errors.number("contamination", self.contamination, "(0, 0.5]", "'auto' or a share")
-        errors.number("trim", self.trim, "[0, 0.5]", "a share")
-        errors.number("calibration", self.calibration, "(0, 1)", "a share")
-        errors.number("learning_rate", self.learning_rate, "(0, inf)")
-        errors.whole_number("batch_size", self.batch_size)
-        for name in ("latent_dim", "epochs"):
-            if getattr(self, name) is not None:
-                errors.whole_number(name, getattr(self, name))
-        if np.ndim(self.noise) != 1 or not np.size(self.noise):
-            raise errors.InputError(f"noise must be standard deviations, at least one. Received: noise={self.noise!r}.")
-        for i, noise in enumerate(self.noise):
-            errors.number(f"noise[{i}]", noise, "[0, inf)", "a standard deviation")
-        if self.hidden is not None and np.ndim(self.hidden) != 1:
-            raise errors.InputError(f"hidden must be the units of each layer, or None. Received: {self.hidden!r}.")
+        checks.attributes(self)
+        if not len(self.noise):
+            raise errors.wrong("noise", "standard deviations, at least one", self.noise)
         from keras_ae.zoo import registry
 
-        if not isinstance(self.model, str | Autoencoder):
-            raise errors.InputError(f"model must be a name of the zoo or a model. Received: {self.model!r}.")
         kind = registry.model_class(self.model) if isinstance(self.model, str) else type(self.model)
         anomaly_scores.check(self.criterion, kind)
         if isinstance(self.model, str) and kind.autoregressive:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Dropout, checked
 
 
 def p_values(calibration: Any, scores: Any) -> np.ndarray:
@@ -34,12 +35,13 @@ def p_values(calibration: Any, scores: Any) -> np.ndarray:
     return (1 + np.searchsorted(calibration, scores, side="right")) / (len(calibration) + 1)
 
 
-def threshold(calibration: Any, level: float) -> float:
+@checked
+def threshold(calibration: Any, level: Dropout) -> float:
     """The score t with s(x) < t exactly where `p_values(calibration, s(x)) <= level`; -inf where there is none, because
     `level` < 1 / (m + 1).
 
     >>> threshold([0.1, 0.2, 0.3], 0.5), threshold([0.1, 0.2, 0.3], 0.2)
     (0.2, -inf)
     """
-    rank = math.floor(errors.number("level", level, "[0, 1)") * (len(calibration) + 1) + 1e-9)
+    rank = math.floor(level * (len(calibration) + 1) + 1e-9)
     return float(np.sort(calibration)[rank - 1]) if rank else -math.inf

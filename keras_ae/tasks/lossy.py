@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Positive, checked
 from keras_ae.models import Autoencoder, files, inputs
 from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import entropy_coders
@@ -21,7 +22,8 @@ VERSION = 1
 MOST = 2**20  # intervals of one dimension
 
 
-def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: float = 0.5) -> Compressed:
+@checked
+def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: Positive = 0.5) -> Compressed:
     """Writes the codes of examples, rounded to multiples of `step` standard deviations and entropy-coded (transform
     coding with a learned transform; Balle et al., 2017, arXiv:1611.01704, with a fixed normal model of each dimension).
 
@@ -48,7 +50,6 @@ def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: fl
         ((360, 8, 8, 1), True)
     """
     _check_model(model)
-    step = errors.number("step", step, "(0, inf)", "a number of standard deviations")
     codes = model.encode(inputs.check_x(model, x)).reshape(len(x), -1).astype("float64")
     mean, width = codes.mean(axis=0), step * np.maximum(codes.std(axis=0), 1e-6)
     symbols = np.round((codes - mean) / width)
@@ -74,6 +75,7 @@ def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: fl
     return Compressed(len(codes), len(file), 8 * len(file) / np.asarray(x).size, len(file) - len(words))
 
 
+@checked
 def decompress_codes(path: str | os.PathLike, model: Autoencoder) -> np.ndarray:
     """What the model decodes from the codes of a file of `compress_codes`: (n, *event).
 

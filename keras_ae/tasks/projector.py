@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from keras_ae import errors, plots, writing
+from keras_ae.checks import checked
 from keras_ae.models import files, inputs
 
 LARGEST = 8192  # pixels: the largest texture that every browser takes, by TensorBoard's guide
@@ -31,6 +32,7 @@ SPRITE = """\
 """
 
 
+@checked
 def write_projector(folder: str | Path, codes: Any, labels: Sequence[Any] | None = None, images: Any = None) -> Path:
     """Writes codes for TensorBoard's embedding projector, which turns them about in three dimensions of PCA, t-SNE or
     UMAP (Smilkov et al., 2016, arXiv:1611.05469): `tensorboard --logdir FOLDER`, tab "Projector".

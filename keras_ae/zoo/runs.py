@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors, models
+from keras_ae.checks import checked
 from keras_ae.data import Dataset
 from keras_ae.pipeline import Batches
 from keras_ae.training import Best, Recorder, RunFolder
@@ -21,6 +22,7 @@ PACKAGES = ("keras-ae", "keras", "tensorflow", "jax", "numpy")
 EXAMPLES_SHOWN = 10
 
 
+@checked
 def trained(name: str | Path) -> models.Autoencoder:
     """The model of a run folder, of a `.keras` file, or of a preset.
 
@@ -33,6 +35,7 @@ def trained(name: str | Path) -> models.Autoencoder:
     return RunFolder(path).load_model() if RunFolder(path).exists() else presets.from_preset(name)
 
 
+@checked
 def run_config(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """What `config.json` holds: settings, data and versions."""
     versions = {"python": platform.python_version()}
@@ -49,11 +52,13 @@ def run_config(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     }
 
 
+@checked
 def fingerprint(x: np.ndarray) -> str:
     """SHA-256 of an array's values."""
     return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
 
 
+@checked
 def train(
     recipe: Recipe, folder: RunFolder, resume: bool = False, verbose: int = 0, callbacks: Sequence[Any] = ()
 ) -> models.Autoencoder:

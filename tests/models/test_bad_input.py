@@ -148,7 +148,7 @@ def test_codes(model):
         ({"seed": -1}, "seed must be.*seed=-1"),
         ({"seed": 1.5}, "seed must be.*seed=1.5"),
         ({"likelihood": "bernouli"}, "Unknown likelihood: 'bernouli'.*'bernoulli'"),
-        ({"likelihood": 3}, "Unknown likelihood: 3"),
+        ({"likelihood": 3}, "likelihood must be text or a Likelihood.*likelihood=3"),
         ({"network": "convv"}, "Unknown network: 'convv'.*'conv'"),
         ({"network": "dcgan"}, "16x16.*'conv' or 'dense'"),
         ({"network_options": {"hiden": (3,)}}, "'hiden'.*'hidden'"),

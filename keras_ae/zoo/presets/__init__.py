@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ae import errors, models
+from keras_ae.checks import checked
 from keras_ae.models import files
 from keras_ae.zoo.presets import folder as folders
 from keras_ae.zoo.recipe import Recipe
@@ -38,6 +39,7 @@ class Preset:
     tolerance: float = 0.005
 
 
+@checked
 def list_presets(pattern: str = "*") -> list[str]:
     """Names of the presets that match a shell pattern.
 
@@ -47,6 +49,7 @@ def list_presets(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter((path.stem for path in SETTINGS.glob("*.json")), pattern))
 
 
+@checked
 def preset(name: str) -> Preset:
     """The settings of a preset.
 
@@ -59,6 +62,7 @@ def preset(name: str) -> Preset:
     return Preset(**{**settings, "name": name, "recipe": Recipe(**settings["recipe"])})
 
 
+@checked
 def from_preset(
     name: str | os.PathLike,
     folder: str | os.PathLike | None = None,
@@ -83,6 +87,7 @@ def from_preset(
     return folders.load(find(name, folder), custom_objects=custom_objects, safe_mode=safe_mode)
 
 
+@checked
 def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Path:
     """The folder of a preset."""
     if isinstance(name, os.PathLike):
@@ -109,6 +114,7 @@ def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Pa
     )
 
 
+@checked
 def upload_preset(folder: str | os.PathLike, repository: str) -> str:
     """Puts the folder of a preset on the Hugging Face hub, for `from_preset` of everybody.
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae import errors, models, serving, writing
+from keras_ae.checks import checked
 from keras_ae.models import files
 
 FORMAT = 1
@@ -33,6 +34,7 @@ PAIRS, METRICS, CARD = "pairs.npz", "metrics.json", "README.md"
 PAIRS_STORED = 4
 
 
+@checked
 def save(
     model: models.Autoencoder,
     folder: str | os.PathLike,
@@ -93,6 +95,7 @@ def save(
     return folder
 
 
+@checked
 def check_target(folder: Path, names: Iterable[str] = ()) -> bool:
     """Whether a preset's folder is there; raises InputError where something else is.
 
@@ -136,6 +139,7 @@ def _current(folder: Path) -> Path:
     return folder / NEW if (folder / NEW / INDEX).is_file() else folder
 
 
+@checked
 def load(folder: Path, **loading: Any) -> models.Autoencoder:
     """Loads the model of a preset's folder, compiled with a new optimizer, after its files were verified.
 
@@ -164,6 +168,7 @@ def _state(folder: Path) -> tuple[Path, bytes]:
         return file, b""
 
 
+@checked
 def verify(folder: Path) -> Path:
     """Raises InputError unless every file is there and is what it was when the preset was saved.
 
@@ -211,6 +216,7 @@ def _index(folder: Path) -> dict[str, str]:
     return listed
 
 
+@checked
 def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     """A copy that was not compiled: of its training it has the weights alone."""
     copy = type(model).from_config(model.get_config())
@@ -218,6 +224,7 @@ def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     return copy
 
 
+@checked
 def pairs(model: models.Autoencoder) -> dict[str, Any]:
     """A few inputs that the likelihood can explain, made of random codes, with their codes and reconstructions."""
     generator = np.random.default_rng(0)
@@ -235,6 +242,7 @@ def pairs(model: models.Autoencoder) -> dict[str, Any]:
     return found if condition is None else {**found, "condition": condition}
 
 
+@checked
 def sha256(path: Path) -> str:
     """Of a file."""
     with open(path, "rb") as file:

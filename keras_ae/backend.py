@@ -142,6 +142,15 @@ def prefers_jit() -> str | bool:
     return "auto" if tf.config.list_physical_devices("GPU") else False
 
 
+def uses_onednn() -> bool | None:
+    """Whether TensorFlow computes with oneDNN, which rounds otherwise; None on other backends."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    from tensorflow.python.util import _pywrap_util_port  # nothing public says what was found at import
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
 def replicas() -> int:
     """Number of devices that TensorFlow's current strategy trains on; 1 without a strategy and on other backends."""
     if keras.backend.backend() != "tensorflow":

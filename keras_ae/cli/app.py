@@ -134,7 +134,8 @@ def train(
 
     Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
     """
-    import_keras()
+    out = out or Path("runs") / f"{model}-{Path(data).stem}"
+    import_keras(out if resume else None)
     import keras
 
     from keras_ae.cli import arguments
@@ -169,7 +170,7 @@ def train(
     )
     if tensorboard and not importlib.util.find_spec("tensorboard"):
         raise InputError("--tensorboard needs the package tensorboard: pip install 'keras-ae[tensorboard]'.")
-    folder = RunFolder(out or Path("runs") / f"{model}-{Path(data).stem}")
+    folder = RunFolder(out)
     callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
     try:
         runs.train(recipe, folder, resume, verbose=1 if sys.stdout.isatty() else 0, callbacks=callbacks)

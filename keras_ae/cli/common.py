@@ -1,5 +1,6 @@
 """What the commands share; importing it loads no backend."""
 
+import json
 import logging
 import os
 import sys
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from keras_ae import onednn
 from keras_ae.errors import check_backend
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `keras-ae train` wrote.")]
@@ -18,9 +20,16 @@ OutputArgument = Annotated[
 SplitOption = Annotated[str, typer.Option("--split", help="Split of the data.")]
 
 
-def import_keras() -> None:
-    """Imports the backend without what TensorFlow's libraries write to the terminal before they can be configured."""
+def import_keras(resumed: Path | None = None) -> None:
+    """Imports the backend without what TensorFlow's libraries write to the terminal before they can be configured.
+
+    Args:
+        resumed: folder of a run that goes on, with the operations that it was started with.
+    """
     check_backend()
+    started_with = _uses_onednn(resumed)
+    if started_with is not None:
+        onednn.prefer(started_with)
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as messages:
@@ -35,3 +44,14 @@ def import_keras() -> None:
             os.dup2(terminal, 2)
             os.close(terminal)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where many functions are compiled
+
+
+def _uses_onednn(run: Path | None) -> bool | None:
+    """What a run folder says of it; True for a new run, and None, TensorFlow's own choice, where the run is older than
+    this setting."""
+    if run is None or not (run / "config.json").is_file():
+        return True
+    try:
+        return json.loads((run / "config.json").read_text()).get("onednn")
+    except (ValueError, AttributeError):
+        return None  # damaged, as the command itself will say

@@ -135,11 +135,16 @@ def is_out_of_memory(error: Exception) -> bool:
 def prefers_jit() -> str | bool:
     """Keras' `jit_compile` that is fastest by default: XLA costs a small model on a CPU under TensorFlow more in
     compilation and parallelism than it gains."""
+    return False if is_tensorflow_on_cpu() else "auto"
+
+
+def is_tensorflow_on_cpu() -> bool:
+    """Whether the backend is TensorFlow, and there is no GPU."""
     if keras.backend.backend() != "tensorflow":
-        return "auto"
+        return False
     import tensorflow as tf
 
-    return "auto" if tf.config.list_physical_devices("GPU") else False
+    return not tf.config.list_physical_devices("GPU")
 
 
 def uses_onednn() -> bool | None:

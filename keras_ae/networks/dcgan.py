@@ -59,9 +59,9 @@ def dcgan(
     features = common.with_plane(x, condition, initializers)
     for stage, count in enumerate(widths):
         normalised = stage > 0
-        features = StridedConv2D(
-            count, use_bias=not normalised, kernel_initializer=next(initializers), **strided
-        )(features)
+        features = StridedConv2D(count, use_bias=not normalised, kernel_initializer=next(initializers), **strided)(
+            features
+        )
         if normalised:
             features = FusedBatchNormalization()(features)
         features = keras.layers.LeakyReLU(0.2)(features)
@@ -75,9 +75,7 @@ def dcgan(
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip(widths[-2::-1], sizes[-2:0:-1], strict=True):
         values = keras.layers.ReLU()(FusedBatchNormalization()(values))
-        values = StridedConv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(
-            values
-        )
+        values = StridedConv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(values)
         values = common.crop(values, size)
     values = keras.layers.ReLU()(FusedBatchNormalization()(values))
     values = StridedConv2DTranspose(

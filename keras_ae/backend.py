@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_ae import errors
+
 AT_A_TIME = 3  # batches under way: one is copied by one core while others are computed
 SEED_DTYPE = {"tensorflow": "int64", "jax": "uint32"}
 
@@ -34,6 +36,11 @@ class KeyedSeed(keras.random.SeedGenerator):
         """The next seed: a vector of the key and the number of draws so far."""
         self.draws += 1
         return ops.stack([self.key, ops.cast(self.draws, self.key.dtype)])
+
+
+def seed_of(seed: int | None) -> int:
+    """Returns `seed`, or draws one from NumPy's global generator, which `keras.utils.set_random_seed` fixes."""
+    return int(np.random.randint(2**31)) if seed is None else errors.whole_number("seed", seed, least=0)
 
 
 @contextlib.contextmanager
@@ -163,6 +170,11 @@ def replicas() -> int:
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def is_under_strategy(model: keras.Model) -> bool:
+    """Whether a model was made under a TensorFlow strategy."""
+    return getattr(model, "_distribute_strategy", None) is not None
 
 
 class _OfReplica(keras.random.SeedGenerator):

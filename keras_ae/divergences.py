@@ -11,11 +11,12 @@ from typing import Any
 from keras import ops
 
 from keras_ae import errors
-from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, sum_event
+from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, log_ratio, sum_event
 from keras_ae.distributions.priors import StandardNormal
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 TINY = 1e-7  # keeps logarithms of mean activations finite
+FAR = 1e15  # codes that no kernel tells from farther ones, and whose squared distances float32 holds
 
 
 def kl_diagonal_standard(q: DiagonalNormal, p: StandardNormal) -> Any:
@@ -36,8 +37,9 @@ def kl_full_standard(q: FullNormal, p: StandardNormal) -> Any:
 
 def kl_diagonal(q: DiagonalNormal, p: DiagonalNormal) -> Any:
     """KL(N(m1, diag s1^2) || N(m2, diag s2^2)) = 0.5 sum((s1^2 + (m1 - m2)^2) / s2^2 - log s1^2 / s2^2 - 1)."""
-    log_ratio = q.log_var - p.log_var
-    terms = ops.square(q.mean - p.mean) * ops.exp(-p.log_var) + ops.expm1(log_ratio) - log_ratio
+    log_variances = q.log_var - p.log_var
+    shift = (q.mean - p.mean) * ops.exp(-0.5 * p.log_var)
+    terms = ops.square(shift) + ops.expm1(log_variances) - log_variances
     return 0.5 * sum_event(terms, ops.ndim(q.mean) - 1)
 
 
@@ -94,7 +96,7 @@ def kl_sample(q: Any, p: Any, z: Any) -> Any:
     For anything with `log_prob`. With several samples, z of shape (samples, batch, *event), their mean is the Monte
     Carlo estimate.
     """
-    return q.log_prob(z) - p.log_prob(z)
+    return -log_ratio(p.log_prob(z), q.log_prob(z))
 
 
 def kl_bernoulli(p: Any, q: Any) -> Any:
@@ -223,7 +225,7 @@ def mmd(x: Any, y: Any, kernel: str = "imq", scales: Sequence[float] = SCALES, w
     if kernel not in KERNELS:
         raise errors.unknown("kernel", kernel, KERNELS)
     dim = math.prod(x.shape[1:])
-    x, y = ops.reshape(x, (-1, dim)), ops.reshape(y, (-1, dim))
+    x, y = (ops.clip(ops.reshape(sample, (-1, dim)), -FAR, FAR) for sample in (x, y))
     weight = ops.ones_like(x[:, 0]) if weight is None else ops.cast(weight, x.dtype)
 
     def similarity(a: Any, b: Any) -> Any:

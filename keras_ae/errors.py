@@ -1,11 +1,16 @@
 """Errors that say what was wrong, where, what was expected, what was received, and what to do."""
 
 import difflib
+import math
+import numbers
 import os
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 BACKENDS = ("tensorflow", "jax")
+LARGEST_SEED = 2**32 - 1  # of a seed generator on JAX
 
 
 class InputError(ValueError):
@@ -17,7 +22,7 @@ class InputError(ValueError):
 
 
 class TrainingDivergedError(FloatingPointError):
-    """A term of the loss became infinite or not a number during training."""
+    """A term of the loss, or a weight, became infinite or not a number during training."""
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
@@ -39,8 +44,65 @@ def check_backend() -> None:
         raise unknown("backend (KERAS_BACKEND)", name, BACKENDS)
 
 
-def whole_number(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int, or an error that names the argument when it is not a whole number of at least `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
-        raise InputError(f"{name} must be a whole number of at least {least}. Received: {name}={value!r}.")
+def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """`value` as an int, or an error that names the argument when it is not a whole number from `least` to `most`.
+
+    >>> whole_number("k", np.int64(3), most=5)
+    3
+    """
+    whole = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_) and np.ndim(value) == 0
+    if not whole or int(value) < least or (most is not None and int(value) > most):
+        wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} must be a whole number {wanted}. Received: {name}={value!r}.")
     return int(value)
+
+
+def whole_numbers(**values: Any) -> list[int]:
+    """The values as ints, or an error that names the first that is no whole number of at least 1."""
+    return [whole_number(name, value) for name, value in values.items()]
+
+
+def seed(value: Any, name: str = "seed") -> int:
+    """`value` as a seed that every random generator takes."""
+    return whole_number(name, value, least=0, most=LARGEST_SEED)
+
+
+def part(name: str, fraction: float, n: int) -> int:
+    """How many of `n` examples a fraction selects, or an error that names it where that is none or all.
+
+    >>> part("validation_split", 0.25, 8)
+    2
+    """
+    count = int(n * fraction)
+    if not 0 < count < n:
+        raise InputError(f"{name}={fraction} selects {count} of {n:,} examples. Choose one that leaves some for both.")
+    return count
+
+
+def number(name: str, value: Any, interval: str, what: str = "a number") -> float:
+    """`value` as a Python number, or an error that names the argument when it is not a finite number in `interval`.
+
+    >>> number("rate", np.float32(0.5), "[0, 1)")
+    0.5
+    >>> number("rate", 1, "[0, 1)")
+    Traceback (most recent call last):
+    keras_ae.errors.InputError: rate must be a number in [0, 1). Received: rate=1.
+    """
+    least, most = map(float, interval[1:-1].split(","))
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    found: Any = value if real and -math.inf < value < math.inf else math.nan
+    above = found >= least if interval[0] == "[" else found > least
+    if not (above and (found <= most if interval[-1] == "]" else found < most)):
+        raise InputError(f"{name} must be {what} in {interval}. Received: {name}={value!r}.")
+    return int(found) if isinstance(found, numbers.Integral) else float(found)
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """`value` as a bool, or an error that names the argument when it is anything but True or False: every text is true.
+
+    >>> yes_or_no("tied", 0)
+    False
+    """
+    if not hasattr(value, "__bool__") or value not in (True, False):
+        raise InputError(f"{name} must be True or False. Received: {name}={value!r}.")
+    return bool(value)

@@ -5,7 +5,8 @@ whole batches are gathered by rows of a shuffled index.
 """
 
 import copy
-from collections.abc import Callable
+import mmap
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -13,6 +14,51 @@ import numpy as np
 from keras import tree
 
 from keras_ae import backend, errors
+
+AT_ONCE = 2**23  # values of a memory map that are checked at once
+ROWS = 256  # of a memory map that are read until all that was is let go: the system maps what is beside them, too
+
+
+def as_it_is(x: Any) -> np.ndarray:
+    """x as an array; a memory map stays one, so that its rows are read from the file when they are needed."""
+    return x if isinstance(x, np.memmap) else np.asarray(x)
+
+
+def on_disk(array: np.ndarray) -> bool:
+    """Whether an array is a memory map, or a part of one."""
+    return isinstance(array, np.memmap) and getattr(array, "_mmap", None) is not None
+
+
+def parts(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """An array in parts that fit into the memory, with the index of their first rows; one part unless it is on disk."""
+    if not on_disk(array):
+        yield 0, array
+        return
+    rows = max(AT_ONCE // max(array[:1].size, 1), 1)
+    for start in range(0, len(array), rows):
+        yield start, np.asarray(array[start : start + rows])
+        let_go(array)
+
+
+def let_go(array: Any) -> None:
+    """Takes what was read of a memory map out of the memory, where all of it would come together in time."""
+    if hasattr(mmap, "MADV_DONTNEED") and array.mode != "c":  # changes of a copy are in the memory alone
+        array._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+class Rows:
+    """Rows of a memory map: `Rows(array)[indices]`, an array."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.dtype, self.read = array, array.dtype.newbyteorder("="), 0
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        found = np.asarray(self.array[rows], self.dtype)
+        self.read += len(found)
+        if self.read >= ROWS:
+            let_go(self.array)
+            self.read = 0
+        return found
 
 
 class Batches:
@@ -26,6 +72,9 @@ class Batches:
         shuffle: whether each epoch has an order of its own.
         seed: integer seed of the orders.
         transform: function (x, seed) -> x applied to each batch of x, with a new seed for every batch and epoch.
+        repeats: how often an epoch shows each example.
+
+    Memory maps stay on disk: the rows of each batch are read when it is their turn.
 
     Example:
         >>> batches = Batches((np.arange(5.0),), batch_size=2, shuffle=True, seed=0)
@@ -40,14 +89,16 @@ class Batches:
         shuffle: bool = False,
         seed: int = 0,
         transform: Callable | None = None,
+        repeats: int = 1,
     ) -> None:
-        self.arrays = tree.map_structure(np.asarray, tuple(arrays))
+        self.arrays = tree.map_structure(as_it_is, tuple(arrays))
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
         self.transform = transform
+        self.repeats = repeats
         self.epoch = 0
-        self.steps = -(-self.size // batch_size)
+        self.steps = -(-self.size * repeats // batch_size)
         self._listeners: list[Callable[[int], None]] = []
 
     @property
@@ -70,9 +121,10 @@ class Batches:
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of the examples in an epoch."""
+        shown = self.size * self.repeats
         if not self.shuffle:
-            return np.arange(self.size)
-        return np.random.default_rng((self.seed, epoch)).permutation(self.size)
+            return np.arange(shown) % self.size
+        return np.random.default_rng((self.seed, epoch)).permutation(shown) % self.size
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the batches those of `epoch`."""
@@ -99,6 +151,7 @@ class _Gathered(keras.utils.PyDataset):
     def __init__(self, batches: Batches) -> None:
         super().__init__()
         self.batches = batches
+        self.arrays = tree.map_structure(lambda a: Rows(a) if on_disk(a) else a, batches.arrays)
         self.rows = batches.order(batches.epoch)
         batches._listeners.append(self._reorder)
 
@@ -111,7 +164,7 @@ class _Gathered(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> tuple:
         size = self.batches.batch_size
         rows = self.rows[step * size : (step + 1) * size]
-        x, *others = tree.map_structure(lambda array: array[rows], self.batches.arrays)
+        x, *others = tree.map_structure(lambda array: array[rows], self.arrays)
         x = _as_float(x, np.ndarray.astype)
         if self.batches.transform:
             x = self.batches.transform(x, backend.KeyedSeed(self.batches.key(self.batches.epoch, step)))
@@ -122,7 +175,7 @@ def _tensorflow_dataset(batches: Batches) -> Any:
     import tensorflow as tf
 
     with tf.device("CPU:0"):
-        arrays = tree.map_structure(tf.convert_to_tensor, batches.arrays)
+        arrays = tree.map_structure(lambda a: Rows(a) if on_disk(a) else tf.convert_to_tensor(a), batches.arrays)
         rows = tf.Variable(batches.order(batches.epoch), trainable=False)
         current = tf.Variable(batches.epoch, dtype="int64", trainable=False)
 
@@ -130,9 +183,16 @@ def _tensorflow_dataset(batches: Batches) -> Any:
         rows.assign(batches.order(epoch))
         current.assign(epoch)
 
+    def rows_of(array: Any, index: Any) -> Any:
+        if not isinstance(array, Rows):
+            return tf.gather(array, index)
+        found = tf.numpy_function(array.__getitem__, [index], array.dtype)
+        found.set_shape((None, *array.array.shape[1:]))
+        return found
+
     def gather(step: Any) -> tuple:
         index = rows[step * batches.batch_size : (step + 1) * batches.batch_size]
-        x, *others = tree.map_structure(lambda array: tf.gather(array, index), arrays)
+        x, *others = tree.map_structure(lambda array: rows_of(array, index), arrays)
         x = _as_float(x, tf.cast)
         if batches.transform:
             x = batches.transform(x, backend.KeyedSeed(batches.key(current, step)))

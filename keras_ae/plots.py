@@ -1,5 +1,6 @@
 """Pictures of models and of what they learned. Every function returns a Matplotlib figure; no display is needed."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ DPI = 150
 
 def save(figure: Figure, path: str | Path, dpi: int = DPI) -> None:
     """Writes a figure whole or not at all; makes the folders above it."""
+    dpi = errors.whole_number("dpi", dpi)
     files.write(Path(path), lambda temporary: figure.savefig(temporary, dpi=dpi, bbox_inches="tight", pad_inches=0.05))
 
 
@@ -43,13 +45,18 @@ def tiled(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.nd
     """Images, (n, height, width, channels), in rows of one image with values from 0 to 1; about as many rows as columns
     where `columns` is None."""
     images = _checked(images)
-    columns = columns or math.ceil(math.sqrt(len(images)))
-    return _tile(images, math.ceil(len(images) / columns), columns, gap)
+    columns = math.ceil(math.sqrt(len(images))) if columns is None else errors.whole_number("columns", columns)
+    return _tile(images, math.ceil(len(images) / columns), columns, errors.whole_number("gap", gap, least=0))
 
 
 def labelled_rows(rows: Mapping[str, np.ndarray]) -> Figure:
-    """Rows of images with a label at the left of each; all rows have as many images."""
-    images = np.stack(np.broadcast_arrays(*(_checked(row) for row in rows.values())))  # grey rows beside coloured ones
+    """Rows of images with a label at the left of each; all rows have as many images, and what is white in the first is
+    white in all."""
+    if not rows:
+        raise errors.InputError("rows must hold images. Received: no row.")
+    white = _white(_as_images(next(iter(rows.values()))))
+    scaled = (_checked(row, white) for row in rows.values())
+    images = np.stack(np.broadcast_arrays(*scaled))  # grey rows beside coloured ones
     return image_table(images, list(rows))
 
 
@@ -85,11 +92,12 @@ def reconstructions(originals: np.ndarray, by_epoch: Mapping[int, np.ndarray]) -
 
 def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: int = 10) -> Figure:
     """Originals and reconstructions in two rows, in blocks of `columns`."""
-    _checked(originals)
+    columns, white = errors.whole_number("columns", columns), _white(_as_images(originals))
+    both = (("original", _checked(originals, white)), ("reconstruction", _checked(reconstructed, white)))
     rows: dict[str, np.ndarray] = {}
     for block, start in enumerate(range(0, len(originals), columns)):
-        for label, images in (("original", originals), ("reconstruction", reconstructed)):
-            part = np.asarray(images[start : start + columns], "float32")
+        for label, images in both:
+            part = images[start : start + columns]
             missing = min(columns, len(originals)) - len(part)
             blank = np.ones((missing, *part.shape[1:]), "float32")
             rows[label + " " * block] = np.concatenate([part, blank])  # keys differ, labels look the same
@@ -98,6 +106,7 @@ def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: int 
 
 def samples(model: Variational, n: int = 64, seed: int = 0) -> Figure:
     """New examples from the prior: the means of p(x|z); of a conditional model one class a row."""
+    n = errors.whole_number("n", n)
     if not model.conditional:
         return image_grid(model.sample(n, seed=seed))
     columns = math.ceil(n / model.condition_dim)
@@ -111,6 +120,7 @@ def manifold(model: Autoencoder, size: int = 20) -> Figure:
     Raises:
         InputError: the model's code has not two dimensions, or the model is conditional.
     """
+    size = errors.whole_number("size", size)
     if model.conditional:
         raise errors.InputError("manifold draws models without condition. Decode a grid of codes with model.decode.")
     if model.latent_shape != (2,):
@@ -137,7 +147,15 @@ def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
         values: codes; further axes are flattened.
         labels: integers, one per code; with more than 20 classes they are not drawn.
     """
-    points = np.asarray(values, "float64").reshape(len(values), -1)
+    points = np.asarray(values, "float64")
+    if points.ndim < 2 or not len(points) or (labels is not None and np.shape(labels) != (len(points),)):
+        raise errors.InputError(
+            f"values must be codes, (n, ...), n at least 1, and labels one for each. Received: shape {points.shape}"
+            + ("." if labels is None else f", labels of shape {np.shape(labels)}.")
+        )
+    points = points.reshape(len(points), -1)
+    if points.shape[1] > 2 and len(points) < 2:
+        raise errors.InputError("values must be at least 2 codes, if they have more than two dimensions. Received: 1.")
     names = ["$z_1$", "$z_2$"]
     if points.shape[1] > 2:
         from sklearn.decomposition import PCA
@@ -174,6 +192,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") 
         unit: of the values.
     """
     terms = [name for name in history if not name.startswith("val_")]
+    if not terms:
+        raise errors.InputError(f"history must hold the values of a term. Received: {', '.join(history) or 'none'}.")
     columns = min(len(terms), 3)
     rows = math.ceil(len(terms) / columns)
     figure = _figure(3.2 * columns, 2.5 * rows)
@@ -210,7 +230,7 @@ def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -
     found = model.components(x)
     images = _as_images(found.components)
     shares = None if x is None else found.variances / np.var(np.asarray(x, "float64"), axis=0, ddof=1).sum()
-    columns = min(columns, len(images))
+    columns = min(errors.whole_number("columns", columns), len(images))
     rows = math.ceil(len(images) / columns)
     figure = _figure(columns * 1.1, rows * 1.3)
     for i, image in enumerate(images):
@@ -236,9 +256,9 @@ def network(model: Autoencoder, path: str | Path) -> list[Path]:
     paths = []
     for name in ("encoder", "decoder"):
         paths.append(Path(f"{path}-{name}.png"))
-        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        draw = functools.partial(keras.utils.plot_model, getattr(model, name), show_shapes=True, dpi=DPI)
         try:
-            keras.utils.plot_model(getattr(model, name), str(paths[-1]), show_shapes=True, dpi=DPI)
+            files.write(paths[-1], draw)
         except ImportError as error:
             raise errors.InputError(
                 "keras.utils.plot_model needs pydot and graphviz: pip install pydot, and the program 'dot' "
@@ -263,11 +283,16 @@ def _as_images(images: Any) -> np.ndarray:
     return images
 
 
-def _checked(images: Any) -> np.ndarray:
-    """Images in [0, 1]: scaled where the values are whole numbers up to 255 or the like, else clipped."""
+def _white(images: np.ndarray) -> float:
+    """The value that is white: 1, or the largest one where the values are whole numbers up to 255 or the like."""
+    largest = float(np.fmax.reduce(images, axis=None))
+    return largest if largest > 2 else 1.0
+
+
+def _checked(images: Any, white: float | None = None) -> np.ndarray:
+    """Images in [0, 1]: divided by what is white, and clipped."""
     images = _as_images(images)
-    largest = float(np.nanmax(images))
-    return np.clip(images / largest if largest > 2 else images, 0, 1)
+    return np.clip(images / (white or _white(images)), 0, 1)
 
 
 def _tile(images: np.ndarray, rows: int, columns: int, gap: int = 1) -> np.ndarray:

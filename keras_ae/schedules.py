@@ -6,8 +6,6 @@ exact under many steps a call and goes on where a resumed training stopped; a ca
 """
 
 import ast
-import math
-import numbers
 from typing import Any
 
 import keras
@@ -32,7 +30,7 @@ class Linear(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, start: float = 0.0, end: float = 1.0, steps: int = 1000) -> None:
-        self.start, self.end = number("start", start), number("end", end)
+        self.start, self.end = (errors.number(*each, "[0, inf)") for each in (("start", start), ("end", end)))
         self.steps = errors.whole_number("steps", steps)
 
     def __call__(self, step: Any) -> Any:
@@ -60,11 +58,9 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, start: float = 0.0, end: float = 1.0, period: int = 1000, ratio: float = 0.5) -> None:
-        self.start, self.end = number("start", start), number("end", end)
+        self.start, self.end = (errors.number(*each, "[0, inf)") for each in (("start", start), ("end", end)))
         self.period = errors.whole_number("period", period)
-        if not 0 < ratio <= 1:
-            raise errors.InputError(f"ratio must be in (0, 1]. Received: ratio={ratio!r}.")
-        self.ratio = ratio
+        self.ratio = errors.number("ratio", ratio, "(0, 1]")
 
     def __call__(self, step: Any) -> Any:
         phase = ops.cast(ops.mod(step, self.period), "float32") / self.period
@@ -104,14 +100,7 @@ def check(name: str, value: Any) -> Any:
         return parse(value)
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
         return value
-    return number(name, value, "a number of at least 0 or a schedule of keras_ae.schedules")
-
-
-def number(name: str, value: Any, what: str = "a number of at least 0") -> float:
-    """`value` as a Python number, or an error that names the argument."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) < math.inf:
-        raise errors.InputError(f"{name} must be {what}. Received: {name}={value!r}.")
-    return value if isinstance(value, int) else float(value)
+    return errors.number(name, value, "[0, inf)", "a schedule of keras_ae.schedules or a number")
 
 
 def at(value: Any, step: Any) -> Any:

@@ -18,7 +18,8 @@ import keras_ae
 from keras_ae import divergences
 from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import FullNormal
-from tests.conformance.table import RESUMED_ON_JAX, batch_of, given, make, same, targets, weights
+from tests.conformance.table import RESUMED_ON_JAX, SHAPE, batch_of, given, make, same, targets, weights
+from tests.distributions import test_extremes
 
 SIZES = (("train", 11), ("test", 2))
 
@@ -88,8 +89,7 @@ def resumes(row, folder):
 
 def inputless():
     """The shapes of what a model whose decoder never sees the steps before decodes and draws."""
-    model = make("sequence_vae")
-    model.word_dropout = 1
+    model = keras_ae.create("sequence_vae", SHAPE, 2, word_dropout=1, seed=0, network_options={"units": 4})
     return [list(model.sample(2, seed=0, observation=kind).shape) for kind in ("mean", "sample")]
 
 
@@ -128,6 +128,28 @@ def many_steps_change_nothing(folder):
     return same(*found, atol=1e-6)
 
 
+def steps_and_data(folder):
+    """Steps over a generator, what is left after one of its batches is refused, and a weight that is assigned."""
+    x = np.load(folder / "vae.npz")["x"][:4]
+    model = make("beta_vae", steps_per_execution=4)
+
+    def batches(last):
+        yield from [(x,)] * 9
+        yield (last,)
+
+    model.fit(batches(x), steps_per_epoch=6, verbose=0)
+    found = {"steps": int(model.step.value), "predicted": len(model.predict(batches(x), steps=3, verbose=0))}
+    kept = []
+    for use in (model.fit, model.evaluate, model.predict):
+        try:
+            use(batches(255 * x), verbose=0)
+        except keras_ae.InputError as error:
+            kept.append([str(error)[:11], bool(np.isfinite(model.reconstruct(x)).all())])
+    model.beta = 0.0
+    logs = [model.fit(x, verbose=0).history, model.evaluate(x, verbose=0, return_dict=True)]
+    return found | {"kept": kept, "weights": [float(np.ravel(log["penalty"] / np.ravel(log["kl"]))[0]) for log in logs]}
+
+
 def of_few_models(folder):
     """What is not asked of every row; the export goes through TensorFlow, in a process of its own."""
     model = keras_ae.load_model(folder / "vae.keras")
@@ -136,6 +158,9 @@ def of_few_models(folder):
         "inputless": inputless(),
         "estimates": estimates(folder),
         "calls_of_lapack": calls_of_lapack(),
+        "not_a_number": [name for name in test_extremes.TABLE if test_extremes.has_nan(name)],
+        "slope_of_bound": test_extremes.slope_of_bound([0.0, 1e25, -1e38]).tolist(),
+        "steps_and_data": steps_and_data(folder),
         "many_steps": many_steps_change_nothing(folder),
         "exported": str(keras_ae.export(model, folder / "exported")),
     }

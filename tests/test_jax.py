@@ -51,6 +51,13 @@ def test_jax_runs_without_tensorflow(results):
     assert results["tensorflow"] == []
 
 
+def test_steps_are_counted_and_batches_checked(results):
+    found = results["steps_and_data"]
+    assert (found["steps"], found["predicted"]) == (6, 12)
+    assert found["kept"] == [["x (batch 9)", True]] * 3
+    assert found["weights"] == pytest.approx([-1, -1])
+
+
 def test_batches_may_be_under_way_together(results):
     assert results["calls_of_lapack"] == 0
 
@@ -96,6 +103,11 @@ def test_likelihood_and_samples(row, found):
 
 def test_a_decoder_that_sees_no_steps(results):
     assert results["inputless"] == [[2, 8, 8, 1]] * 2
+
+
+def test_extremes_give_no_nan(results):
+    assert results["not_a_number"] == []
+    assert results["slope_of_bound"] == [1, 0, 0]
 
 
 def test_estimators_agree(results):

@@ -58,7 +58,7 @@ def test_a_resumed_run_keeps_its_own(config, expected, chosen, tmp_path):
     assert chosen() == expected
 
 
-@pytest.mark.parametrize("text", ["{", "[]"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"onednn": "yes"}'])
 def test_a_damaged_run_is_left_to_the_command(text, chosen, tmp_path):
     (tmp_path / "config.json").write_text(text)
     common.import_keras(tmp_path)

@@ -126,16 +126,18 @@ def train(
     network_option: Annotated[
         list[str] | None, typer.Option("--net", help="Argument of the network, such as activation=tanh; repeatable.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Let a run in --out go on for more epochs, too.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs to RUN/logs.")] = False,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures at the end.")] = True,
 ) -> None:
     """Train a model into a run folder.
 
+    The same command once more goes on where it was interrupted, with --resume or without.
+
     Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
     """
     out = out or Path("runs") / f"{model}-{Path(data).stem}"
-    import_keras(out if resume else None)
+    import_keras(out)
     import keras
 
     from keras_ae.cli import arguments
@@ -172,6 +174,7 @@ def train(
         raise InputError("--tensorboard needs the package tensorboard: pip install 'keras-ae[tensorboard]'.")
     folder = RunFolder(out)
     callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
+    done_before = max(folder.checkpoints(), default=0)
     try:
         runs.train(recipe, folder, resume, verbose=1 if sys.stdout.isatty() else 0, callbacks=callbacks)
     except KeyboardInterrupt:
@@ -182,7 +185,8 @@ def train(
 
         draw(folder)
     last = ", ".join(f"{name} {value:.4g}" for name, value in folder.history()[-1].items() if name != "epoch")
-    print(f"{folder.path}: {len(folder.history())} epochs, {last}")
+    already = f" ({done_before} of them done before)" if done_before else ""
+    print(f"{folder.path}: {len(folder.history())} epochs{already}, {last}")
 
 
 def _resume_command() -> str:
@@ -194,14 +198,14 @@ def _resume_command() -> str:
 def evaluate(
     run: RunArgument,
     split: SplitOption = "test",
-    samples: Annotated[int, typer.Option(help="K of the estimate of log p(x).")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="K of the estimate of log p(x).")] = 100,
     method: Annotated[str, typer.Option(help="importance, prior or ais.")] = "importance",
-    steps: Annotated[int, typer.Option(help="Temperatures of ais.")] = 500,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many examples.")] = None,
-    gap: Annotated[int, typer.Option(help="Of how many examples to find the inference gap.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Temperatures of ais.")] = 500,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many examples.")] = None,
+    gap: Annotated[int, typer.Option(min=0, help="Of how many examples to find the inference gap.")] = 0,
     probe: Annotated[bool, typer.Option("--probe", help="Predict the labels from the codes.")] = False,
     quality: Annotated[bool, typer.Option("--quality", help="Compare samples with the split (digits).")] = False,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a model's figures on a split, beside baselines fitted on the training split.

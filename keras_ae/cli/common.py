@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,15 +20,15 @@ OutputArgument = Annotated[
 SplitOption = Annotated[str, typer.Option("--split", help="Split of the data.")]
 
 
-def import_keras(resumed: Path | None = None) -> None:
+def import_keras(run: Path | None = None) -> None:
     """Imports the backend without what TensorFlow's libraries write to the terminal before they can be configured.
 
     Args:
-        resumed: folder of a run that goes on, with the operations that it was started with.
+        run: folder of a training, which goes on with the operations that it was started with.
     """
     check_backend()
-    started_with = _uses_onednn(resumed)
-    if started_with is not None:
+    started_with = _uses_onednn(run)
+    if isinstance(started_with, bool):
         onednn.prefer(started_with)
     sys.stderr.flush()
     terminal = os.dup(2)
@@ -46,9 +46,9 @@ def import_keras(resumed: Path | None = None) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where many functions are compiled
 
 
-def _uses_onednn(run: Path | None) -> bool | None:
-    """What a run folder says of it; True for a new run, and None, TensorFlow's own choice, where the run is older than
-    this setting."""
+def _uses_onednn(run: Path | None) -> Any:
+    """What a run folder says of it; True for a new run, and None, TensorFlow's own choice, for one that is older than
+    the setting."""
     if run is None or not (run / "config.json").is_file():
         return True
     try:

@@ -4,13 +4,13 @@ import hashlib
 import logging
 import os
 import re
-import uuid
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from keras_ae import writing
 from keras_ae.data.dataset import Raw
 
 logger = logging.getLogger(__name__)
@@ -59,14 +59,12 @@ def _save(path: Path, raw: Raw) -> None:
     arrays = {"x": raw.x, "label_names": np.array(raw.label_names, dtype=np.str_), "top": np.array(raw.top)}
     if raw.y is not None:
         arrays["y"] = raw.y
-    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            os.replace(temporary, path)  # all or nothing: others may be reading, and this process may be killed
-        finally:
-            temporary.unlink(missing_ok=True)
+        writing.write(path, write)
     except OSError as error:
         logger.info("The data set is not cached: %s cannot be written (%s).", path, error)

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from keras_ae import errors
 from keras_ae.data.tokenizer import Tokenizer
 
 Pixels = Literal["grey", "threshold", "fixed", "dynamic", "levels", "binary", "values", "tokens"]
@@ -129,7 +130,7 @@ class Dataset:
         Returns:
             float32 array of the shape of x.
         """
-        return draw(self.x, seed) if self.pixels == "dynamic" else self.x
+        return draw(self.x, errors.seed(seed)) if self.pixels == "dynamic" else self.x
 
     def describe(self) -> str:
         """One line for people.

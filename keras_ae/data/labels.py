@@ -28,7 +28,8 @@ def balanced(y: Any, count: int, seed: Any) -> np.ndarray:
         >>> y[balanced(y, 5, seed=0)]
         array([0, 0, 0, 1, 1])
     """
-    y, rng = np.asarray(y), np.random.default_rng(seed)
+    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(errors.seed(seed))
+    y = np.asarray(y)
     names, sizes = np.unique(y, return_counts=True)
     wanted = errors.whole_number("labels", count) // len(names) + (np.arange(len(names)) < count % len(names))
     if (sizes < wanted).any():
@@ -86,10 +87,10 @@ def semi_supervised_batches(
     """
     import tensorflow as tf
 
-    x, y = np.asarray(x), np.asarray(y)
+    x, y, seed = np.asarray(x), np.asarray(y), None if seed is None else errors.seed(seed)
     if y.shape != x.shape[:1]:
         raise errors.InputError(f"y must hold one class for each of the {len(x)} examples. Received: shape {y.shape}.")
-    counts = errors.whole_number("unlabelled", unlabelled), errors.whole_number("labelled", labelled)
+    counts = errors.whole_numbers(unlabelled=unlabelled, labelled=labelled)
     parts = [np.flatnonzero(y == UNKNOWN), np.flatnonzero(y != UNKNOWN)]
     if len(parts[0]) < counts[0] or not len(parts[1]):
         raise errors.InputError(

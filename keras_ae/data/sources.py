@@ -79,6 +79,11 @@ def load(
             f"image_size is for a folder of images. Received: image_size={image_size!r} with {os.fspath(name)!r}. "
             "Leave it out."
         )
+    if (tokens != "character" or vocabulary_size is not None) and not (is_path and path.suffix == ".txt"):
+        raise InputError(
+            f"tokens and vocabulary_size are for text, a .txt file. Received: tokens={tokens!r}, vocabulary_size="
+            f"{vocabulary_size!r} with {os.fspath(name)!r}. Leave them out."
+        )
     if is_path:
         raw = files.read(path, split, image_size, tokens, vocabulary_size)
     elif name == "digits":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_ae import writing
 from keras_ae.data.cache import cached
 from keras_ae.data.dataset import Raw
 from keras_ae.errors import InputError, unknown
@@ -29,7 +30,10 @@ def read(name: str, split: str, data_dir: str | os.PathLike[str] | None) -> Raw:
     if "://" in chosen:
         raise InputError(f"data_dir (or TFDS_DATA_DIR) must be a folder of this computer. Received: {chosen!r}.")
     root = Path(chosen).expanduser()
-    folder = prepared(name, root) or _prepare(name, root)
+    folder = prepared(name, root)
+    if folder is None:
+        with writing.locked(root / re.sub(r"\W+", "_", name)):
+            folder = prepared(name, root) or _prepare(name, root)  # another process may have prepared it meanwhile
     return cached(folder, split, lambda: _decode(name, folder, split))
 
 

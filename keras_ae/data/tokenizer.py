@@ -66,12 +66,13 @@ class Tokenizer:
         """
         if level not in SPLIT:
             raise unknown("level", level, SPLIT)
+        most = None if vocabulary_size is None else whole_number("vocabulary_size", vocabulary_size)
         split = [SPLIT[level].findall(text) for text in _checked(texts)]
         count = Counter(token for tokens in split for token in tokens)
-        kept = sorted(count, key=lambda token: (-count[token], token)) if vocabulary_size else sorted(count)
-        if vocabulary_size is not None and whole_number("vocabulary_size", vocabulary_size) < len(kept):
-            kept = [UNKNOWN, *kept[:vocabulary_size]]
-        return cls(kept, steps or max(map(len, split), default=0), level)
+        kept = sorted(count, key=lambda token: (-count[token], token)) if most else sorted(count)
+        if most is not None and most < len(kept):
+            kept = [UNKNOWN, *kept[:most]]
+        return cls(kept, max(map(len, split), default=0) if steps is None else steps, level)
 
     @property
     def size(self) -> int:

@@ -49,9 +49,9 @@ class Bernoulli(Likelihood):
         return ops.cast(uniform < ops.sigmoid(params), "float32")
 
     def check(self, x: np.ndarray, name: str) -> None:
-        low, high = np.nanmin(x), np.nanmax(x)
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
         if low < 0 or high > 1:
-            scale = f" Scale it first: {name} = {name} / 255." if low >= 0 and 1 < high <= 255 else ""
+            scale = f" Scale it first: {name.split()[0]} / 255." if low >= 0 and 1 < high <= 255 else ""
             raise errors.InputError(
                 f"{name} has values from {low:g} to {high:g}, but a Bernoulli likelihood explains values in [0, 1]."
                 f"{scale} For real values use likelihood='normal'."
@@ -73,11 +73,8 @@ class Normal(Likelihood):
 
     def __init__(self, variance: float | Literal["learned", "per_value"] = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        number = isinstance(variance, int | float) and not isinstance(variance, bool)
-        if variance not in ("learned", "per_value") and not (number and 0 < float(variance) < math.inf):
-            raise errors.InputError(
-                f"variance must be a positive number, 'learned' or 'per_value'. Received: variance={variance!r}."
-            )
+        if not isinstance(variance, str) or variance not in ("learned", "per_value"):
+            variance = errors.number("variance", variance, "[1e-30, 1e30]", "'learned', 'per_value' or a number")
         self.variance = variance
         if variance == "learned":
             self.raw_log_var = self.add_weight(shape=(), initializer="zeros", name="raw_log_var")
@@ -183,6 +180,11 @@ OF_LEVELS: dict[str, Any] = {  # whole numbers 0..levels - 1
     "quantized_normal": QuantizedNormal,
     "beta_binomial": BetaBinomial,
 }
+LOSSES = {  # of Keras -> the likelihood whose -log p they are, up to a constant
+    **dict.fromkeys(("mse", "mean_squared_error", "meansquarederror", "gaussian"), "normal"),
+    **dict.fromkeys(("bce", "binary_crossentropy", "binarycrossentropy"), "bernoulli"),
+    **dict.fromkeys(("categorical_crossentropy", "sparse_categorical_crossentropy"), "categorical"),
+}
 KNOWN = {"bernoulli": Bernoulli, "normal": Normal, **OF_LEVELS}
 
 
@@ -199,4 +201,6 @@ def get(identifier: str | Likelihood) -> Likelihood:
         return identifier
     if isinstance(identifier, str) and identifier in KNOWN:
         return KNOWN[identifier]()
-    raise errors.unknown("likelihood", identifier, KNOWN)
+    meant = LOSSES.get(str(identifier).lower())
+    hint = f" Of the losses of Keras, {identifier!r} is the likelihood {meant!r}." if meant else ""
+    raise errors.InputError(f"{errors.unknown('likelihood', identifier, KNOWN)}{hint}")

@@ -12,19 +12,28 @@ import numpy as np
 from keras import ops
 
 LOG_VAR_BOUND = 20.0
+LARGEST = 1e18  # values whose square float32 holds
+LOWEST = -1e38  # logarithms that float32 holds
 LOG_2PI = math.log(2 * math.pi)
 
 
 def bound(log_var: Any, limit: float = LOG_VAR_BOUND) -> Any:
-    """`log_var` bounded smoothly to (-limit, limit): x / sqrt(1 + (x / limit)^2).
+    """`log_var` bounded smoothly to [-limit, limit]: x / sqrt(1 + (x / limit)^2).
 
     exp(log_var) overflows float32 at 89. A hard clip has zero gradient outside its interval, so that a unit which left
     it never returns; here the gradient falls off only as a power of x.
 
-    >>> float(bound(1e6))
-    20.0
+    >>> float(bound(1e6)), float(bound(-1e30))
+    (20.0, -20.0)
     """
+    log_var = ops.clip(ops.convert_to_tensor(log_var), -LARGEST, LARGEST)
     return log_var / ops.sqrt(1 + ops.square(log_var / limit))
+
+
+def log_ratio(log_p: Any, log_q: Any) -> Any:
+    """log p(z) / q(z) of a z with q(z) > 0, such as a draw of q: -inf where p(z) is 0, even if log q(z) is so low that
+    float32 takes q(z) for 0, too."""
+    return ops.where(ops.isinf(log_p), log_p, log_p - log_q)
 
 
 def sum_event(values: Any, event_ndim: int) -> Any:
@@ -34,7 +43,7 @@ def sum_event(values: Any, event_ndim: int) -> Any:
 
 def normal_log_density(x: Any, mean: Any, log_var: Any) -> Any:
     """log N(x; mean, exp(log_var)) of every value, in nats."""
-    return -0.5 * (LOG_2PI + log_var + ops.square(x - mean) * ops.exp(-log_var))
+    return -0.5 * (LOG_2PI + log_var + ops.square((x - mean) * ops.exp(-0.5 * log_var)))
 
 
 class DiagonalNormal(NamedTuple):

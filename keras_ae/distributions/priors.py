@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_ae import backend
-from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, sum_event
+from keras_ae.distributions.normal import LOG_2PI, LOWEST, DiagonalNormal, FullNormal, sum_event
 
 
 class StandardNormal:
@@ -56,8 +56,9 @@ class NormalMixture(NamedTuple):
         return ops.logsumexp(self.log_joint(z), axis=-1)
 
     def posterior(self, z: Any) -> Any:
-        """p(c | z) of every component: (..., *event) -> (..., K)."""
-        return ops.softmax(self.log_joint(z), axis=-1)
+        """p(c | z) of every component: (..., *event) -> (..., K); equal where z is so far away that float32 takes every
+        density for 0."""
+        return ops.softmax(ops.maximum(self.log_joint(z), LOWEST), axis=-1)
 
     def sample(self, n: Any, seed: Any) -> Any:
         """`n` independent codes, shape (n, *event)."""

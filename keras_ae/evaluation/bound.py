@@ -84,14 +84,15 @@ def elbo(
         True
     """
     check_variational(model, "ELBO")
-    samples, rows = errors.whole_number("samples", samples), errors.whole_number("rows", rows)
+    samples, rows, draws = errors.whole_numbers(samples=samples, rows=rows, draws=draws)
+    seed = errors.seed(seed)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
     distortion, rate = _terms(model, x, condition, samples, seed, max(rows // samples, 1))
     split: tuple = (None, None, None)
     if isinstance(model.prior_given(condition), StandardNormal):
         q = model.over_batches("posterior", x, condition=condition)
-        split = _split(flattened(q), errors.whole_number("draws", draws), np.random.default_rng(seed))
+        split = _split(flattened(q), draws, np.random.default_rng(seed))
     return Elbo(distortion, rate, *split)
 
 

@@ -61,6 +61,7 @@ def active_units(model: Variational, x: Any, condition: Any = None, threshold: f
         0
     """
     check_variational(model, "active units")
+    threshold = errors.number("threshold", threshold, "[0, inf)")
     x = inputs.check_x(model, x)
     if len(x) < 2:
         raise errors.InputError(f"A variance over examples needs at least 2 of them. Received: {len(x)}.")
@@ -105,9 +106,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         super().__init__()
         self.x, self.condition = x, condition
         self.patience = errors.whole_number("patience", patience, least=0)
-        if not 0 <= share < 1:
-            raise errors.InputError(f"share must be in [0, 1). Received: share={share!r}.")
-        self.share = share
+        self.share = errors.number("share", share, "[0, 1)")
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         active_units(self.model, self.x, self.condition)  # its mistakes show before anything is trained

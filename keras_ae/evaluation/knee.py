@@ -52,6 +52,8 @@ def find_knee(sizes: Sequence[int], scores: np.ndarray, seed: int = 0) -> Knee:
     sizes_, seeds, examples = scores.shape
     if sizes_ < 3:
         return Knee(None, None, {}, f"No knee: it takes at least 3 sizes, and there are {sizes_}.")
+    if not np.isfinite(scores).all():
+        return Knee(None, None, {}, "No knee: the score of an example is infinite or not a number.")
     rng, curves = np.random.default_rng(seed), np.empty((RESAMPLES, sizes_))
     for curve in curves:
         weights = np.bincount(rng.integers(examples, size=examples), minlength=examples) / examples

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -175,8 +176,7 @@ def choose_latent_dim(
         'No knee: it takes at least 3 sizes, and there are 2.'
     """
     sizes, seeds = _distinct("sizes", sizes, least=1), _distinct("seeds", seeds, least=0)
-    epochs, batch_size = errors.whole_number("epochs", epochs), errors.whole_number("batch_size", batch_size)
-    samples = errors.whole_number("samples", samples)
+    epochs, batch_size, samples = errors.whole_numbers(epochs=epochs, batch_size=batch_size, samples=samples)
     model = _made(make, sizes[0], seeds[0])  # before anything is written: its mistakes leave nothing behind
     x, validation = inputs.check_x(model, x), inputs.check_x(model, validation, "validation")
     if len(validation) < 2:
@@ -186,8 +186,7 @@ def choose_latent_dim(
         """What `_measure` gives for a size and a seed: read from the folder, or of a model that is trained now."""
         run = None if folder is None else RunFolder(Path(folder) / f"size-{size}-seed-{seed}")
         if run and (run.path / "figures.npz").exists():
-            with np.load(run.path / "figures.npz") as stored:
-                return dict(stored)
+            return _stored(run.path / "figures.npz")
         if verbose:
             print(f"latent_dim={size}, seed={seed}")
         model, epochs_done = run.load_checkpoint() if run else (None, 0)
@@ -211,6 +210,18 @@ def choose_latent_dim(
     if (validation == validation[0]).all():
         return LatentDimChoice(rows, None, None, {}, "No knee: all validation examples are equal.")
     return LatentDimChoice(rows, *find_knee(sizes, np.array([[one["score"] for one in of_size] for of_size in found])))
+
+
+def _stored(file: Path) -> dict[str, Any]:
+    """The figures in a file; raises InputError where it was altered."""
+    try:
+        with np.load(file) as stored:
+            found = dict(stored)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise errors.InputError(f"{file} is damaged: {error}. Remove it: it is computed again.") from error
+    if not {"score", "squared_error", "reconstruction"} <= set(found):
+        raise errors.InputError(f"{file} is damaged: it holds {sorted(found)}. Remove it: it is computed again.")
+    return found
 
 
 def _distinct(name: str, values: Any, least: int) -> list[int]:
@@ -253,7 +264,7 @@ def _measure(model: Autoencoder, validation: np.ndarray, samples: int) -> dict[s
         found = model.reconstruct_mean(batch.x), model.reconstruction(batch, z, training=False), code
         parts.append(tuple(map(ops.convert_to_numpy, found)))
     means, reconstruction, codes = map(np.concatenate, zip(*parts, strict=True))
-    error = np.square(means - validation).reshape(len(validation), -1)
+    error = np.square(means - validation, dtype="float64").reshape(len(validation), -1)
     figures = {"squared_error": np.nansum(error, axis=1), "reconstruction": reconstruction}
     if not variational:
         return {"score": -reconstruction, **figures}

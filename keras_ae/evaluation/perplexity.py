@@ -10,6 +10,8 @@ from keras_ae.evaluation.common import check_variational
 from keras_ae.evaluation.likelihood import log_likelihood
 from keras_ae.models import inputs
 
+LARGEST = 700.0  # nats whose exponential is a number
+
 
 class Perplexity(NamedTuple):
     """Per token, over all examples.
@@ -61,4 +63,4 @@ def of_bound(model: Any, x: np.ndarray, log_prob: np.ndarray) -> Perplexity:
     """The perplexity that an estimate of log p(x) of each example gives."""
     count = int(np.asarray(model.pack((x,)).mask).sum())
     nats = -float(log_prob.sum()) / count
-    return Perplexity(math.exp(nats), nats, count)
+    return Perplexity(math.exp(nats) if nats < LARGEST else math.inf, nats, count)

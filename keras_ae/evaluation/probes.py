@@ -117,6 +117,7 @@ def probe_codes(
         >>> round(float(result.score), 3)
         1.0
     """
+    seed = errors.seed(seed)
     if kind not in KINDS:
         raise errors.unknown("kind of probe", kind, KINDS)
     train_codes, train_y = _checked(train_codes, train_y, "train")

@@ -88,7 +88,7 @@ def sample_quality(
         >>> round(quality.precision, 1), round(quality.recall, 1), round(quality.frechet_distance / 81, 1)
         (0.0, 0.0, 1.0)
     """
-    neighbours = errors.whole_number("neighbours", neighbours)
+    neighbours, seed = errors.whole_number("neighbours", neighbours), errors.seed(seed)
     real, generated = np.asarray(real), np.asarray(generated)
     if real.shape[1:] != generated.shape[1:]:
         raise errors.InputError(

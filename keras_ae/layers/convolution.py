@@ -83,7 +83,8 @@ def _pays(layer: Any, smaller: tuple[int | None, ...]) -> bool:
     """Whether the product of patches serves a layer, and is faster."""
     plain = layer.padding == "same" and layer.data_format == "channels_last" and layer.compute_dtype == "float32"
     whole = layer.dilation_rate in (1, (1, 1)) and getattr(layer, "groups", 1) == 1
-    few = None not in smaller[1:] and math.prod(smaller[1:3]) <= SMALL
+    sides = [side for side in smaller[1:3] if side is not None]
+    few = len(sides) == 2 and math.prod(sides) <= SMALL
     return plain and whole and few and backend.is_tensorflow_on_cpu()
 
 

@@ -1,6 +1,5 @@
 """Noise that denoising autoencoders learn to remove."""
 
-import math
 from typing import Any
 
 import keras
@@ -49,9 +48,7 @@ class NormalNoise(_Corruption):
 
     def __init__(self, deviation: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        if isinstance(deviation, bool) or not isinstance(deviation, int | float) or not 0 <= deviation < math.inf:
-            raise errors.InputError(f"deviation must be a number >= 0. Received: deviation={deviation!r}.")
-        self.deviation = deviation
+        self.deviation = errors.number("deviation", deviation, "[0, inf)")
 
     def corrupted(self, x: Any) -> Any:
         return x + self.deviation * backend.normal_noise(ops.shape(x), self.seed_generator)
@@ -65,9 +62,7 @@ class _Replacement(_Corruption):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise errors.InputError(f"rate must be a share of the values, in [0, 1]. Received: rate={rate!r}.")
-        self.rate = rate
+        self.rate = errors.number("rate", rate, "[0, 1]", "a share of the values")
 
     def corrupted(self, x: Any) -> Any:
         chosen = backend.uniform_noise(ops.shape(x), self.seed_generator) < self.rate

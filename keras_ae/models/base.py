@@ -1,5 +1,6 @@
 """The contract that every model of the zoo fulfils."""
 
+import inspect
 import math
 import os
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from keras import ops
 
 from keras_ae import errors
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound, likelihoods
+from keras_ae.distributions.normal import log_ratio
 from keras_ae.layers import Head, Sampling
-from keras_ae.models import inputs, training
+from keras_ae.models import datasets, inputs, training
 from keras_ae.models.batch import Batch, as_vectors
 
 AT_ONCE, MOST_AT_ONCE = 2**25, 4096  # values of the largest layer, and examples, unless a batch size is given
@@ -41,9 +43,7 @@ class Autoencoder(training.Training):
 
     terms: tuple[str, ...] = ("reconstruction",)  # names of what `objective` returns; they add up to `loss`
     companions: tuple[str, ...] = ()  # further losses that it returns, which are trained and stay out of `loss`
-    settings: tuple[str, ...] = ()  # the variant's own constructor arguments, each kept as an attribute
     accepts_missing = False  # whether x may hold NaN for what was not observed
-    accepts_noise = False  # whether codes are asked for of x that the likelihood cannot explain
     conditional = False  # whether encoder and decoder take a condition as their second input
     infers_condition = False  # whether a condition that is not given, or is -1 in training, is inferred from x
     autoregressive = False  # whether the decoder takes the target's earlier steps as its second input
@@ -103,7 +103,7 @@ class Autoencoder(training.Training):
         """The layer between the decoder's features and the likelihood's parameters; None where there is none."""
         shape = self.params_shape()
         given = self.output_layer == "given"
-        inputs.check_decoder_output(self.decoder, self.event_shape, shape, given)
+        inputs.check_decoder_output(self.decoder, self.event_shape, shape, given, self.likelihood)
         if given:
             return None
         if self.output_layer == "dense":
@@ -198,9 +198,8 @@ class Autoencoder(training.Training):
         return max(1, min(AT_ONCE // largest, MOST_AT_ONCE))
 
     def encode(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
-        """Codes of x, as arrays: (n, *event) -> (n, *latent)."""
-        x = inputs.check_x(self, x, explained=not self.accepts_noise)
-        return self.over_batches("code", x, batch_size, inputs.check_condition(self, condition, len(x), with_x=True))
+        """Codes of x, as arrays: (n, *event) -> (n, *latent). x may be a data set, which is read batch by batch."""
+        return self._of_examples("code", x, batch_size, condition)
 
     def decode(self, codes: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """The means E[x | code] of codes, as arrays: (n, *latent) -> (n, *event)."""
@@ -209,11 +208,20 @@ class Autoencoder(training.Training):
         return self.over_batches("decode_mean", codes, batch_size, inputs.check_condition(self, condition, len(codes)))
 
     def reconstruct(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
-        """Reconstructions of x, as arrays: (n, *event) -> (n, *event)."""
-        x = inputs.check_x(self, x, explained=not self.accepts_noise)
-        return self.over_batches(
-            "reconstruct_mean", x, batch_size, inputs.check_condition(self, condition, len(x), with_x=True)
-        )
+        """Reconstructions of x, as arrays: (n, *event) -> (n, *event). x may be a data set, which is read batch by
+        batch."""
+        return self._of_examples("reconstruct_mean", x, batch_size, condition)
+
+    def _of_examples(self, method: str, x: Any, batch_size: int | None, condition: Any) -> np.ndarray:
+        """A method of x applied to an array, or to every batch of a data set, whose y is then the condition."""
+        if not inputs.is_data_set(x):
+            x, condition = inputs.check_given(self, x, condition)
+            return self.over_batches(method, x, batch_size, condition)
+        parts = (datasets.given(self, x, y) for x, y in datasets.batches(x))
+        found = [self._of_examples(method, x, batch_size, y if condition is None else condition) for x, y in parts]
+        if not found:
+            raise errors.InputError("x is an empty data set.")
+        return np.concatenate(found)
 
     def sample(
         self,
@@ -241,7 +249,7 @@ class Autoencoder(training.Training):
             )
         if observation not in ("mean", "sample"):
             raise errors.unknown("observation", observation, ("mean", "sample"))
-        generator = keras.random.SeedGenerator(seed)
+        generator = keras.random.SeedGenerator(None if seed is None else errors.seed(seed))
         condition = inputs.check_condition(self, condition, errors.whole_number("n", n))
         codes = self.draw_codes(n, generator, condition)
         if observation == "mean":
@@ -270,6 +278,10 @@ class Autoencoder(training.Training):
 
         return keras_ae.zoo.presets.folder.save(self, folder)
 
+    def saved_parts(self) -> dict[str, keras.layers.Layer]:
+        named = {name: getattr(self, name, None) for name in ("encoder", "decoder", "output_layer", *self.settings)}
+        return {name: part for name, part in named.items() if isinstance(part, keras.layers.Layer)}
+
     def get_config(self) -> dict[str, Any]:
         networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("encoder", "decoder")}
         return {
@@ -281,6 +293,12 @@ class Autoencoder(training.Training):
             "code_activation": keras.saving.serialize_keras_object(self.code_activation),
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.settings},
         }
+
+
+def by_name(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `Autoencoder` as keyword arguments, for a variant that has another default for one of them."""
+    found = inspect.signature(Autoencoder).bind_partial(*args, **kwargs).arguments
+    return {**found.pop("kwargs", {}), **found}
 
 
 class Variational(Autoencoder):
@@ -351,7 +369,7 @@ class Variational(Autoencoder):
 
     def score(self, batch: Batch, seed: Any, samples: int) -> Any:
         z, log_q = self.propose(batch, samples, seed)
-        return ops.mean(log_q - self.log_joint(batch, z), axis=0)
+        return -ops.mean(log_ratio(self.log_joint(batch, z), log_q), axis=0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "posterior": self._posterior_name}

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_ae import errors
@@ -49,6 +50,11 @@ def roles(y: Any, x: Any, bare_y: str | None) -> dict[str, Any]:
         return y
     if bare_y:
         return {bare_y: y}
+    if isinstance(y, np.ndarray) and y.dtype.kind not in "fiub":
+        raise errors.InputError(
+            f"y must hold numbers. Received: an array of dtype {y.dtype}. Classes that are words get numbers by "
+            "y = np.unique(y, return_inverse=True)[1]."
+        )
     shape, expected = tuple(y.shape), tuple(x.shape)
     if len(shape) == len(expected) and shape[1:] == expected[1:]:
         return {"target": y}
@@ -69,9 +75,17 @@ def as_vectors(condition: Any, size: int) -> Any:
     return ops.one_hot(ops.reshape(ops.cast(condition, "int32"), (-1,)), size, dtype="float32")
 
 
+def unpacked(data: Any) -> tuple[Any, Any, Any]:
+    """x, y and weights of what Keras hands to a step; x may be a dictionary of itself and of what y may hold."""
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    if isinstance(x, dict):
+        x, y = x["x"], {key: value for key, value in x.items() if key != "x" and value is not None} or y
+    return x, y, weight
+
+
 def pack(data: Any, bare_y: str | None, accepts_missing: bool) -> Batch:
     """What Keras hands to a training step as a `Batch`."""
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    x, y, weight = unpacked(data)
     x = ops.cast(x, "float32")
     named = dict(roles(y, x, bare_y))
     target = ops.cast(named.pop("target", x), "float32")

@@ -45,6 +45,7 @@ class BetaVAE(Variational):
 
     terms = ("reconstruction", "kl", "penalty")
     settings = ("beta", "capacity", "free_bits")
+    schedulable = ("beta", "capacity", "free_bits")
 
     def __init__(
         self, *args: Any, beta: Any = 4.0, capacity: Any = None, free_bits: float | None = None, **kwargs: Any

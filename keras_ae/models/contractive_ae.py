@@ -44,6 +44,7 @@ class ContractiveAE(Autoencoder):
 
     terms = ("reconstruction", "contraction")
     settings = ("penalty", "estimator", "probes")
+    schedulable = ("penalty",)
 
     def __init__(
         self,

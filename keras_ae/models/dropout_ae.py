@@ -35,10 +35,10 @@ class DropoutAE(Autoencoder):
     settings = ("rate",)
 
     def __init__(self, *args: Any, rate: float | Sequence[float] = 0.2, **kwargs: Any) -> None:
-        for value in [rate] if isinstance(rate, int | float) else rate:
-            if not 0 <= value < 1:
-                raise errors.InputError(f"rate must be a share of the units, in [0, 1). Received: rate={rate!r}.")
-        self.rate = rate if isinstance(rate, int | float) else tuple(rate)
+        single = np.ndim(rate) == 0
+        each: Any = [rate] if single else rate
+        rates = [errors.number("rate", value, "[0, 1)", "a share of the units") for value in each]
+        self.rate = rates[0] if single else tuple(rates)
         super().__init__(*args, **kwargs)
 
     def prepare_networks(self, encoder: keras.Model, decoder: keras.Model) -> tuple[keras.Model, keras.Model]:

@@ -1,5 +1,7 @@
 """Checks of what users pass in, before anything is computed."""
 
+import itertools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -7,41 +9,128 @@ import keras
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.distributions.likelihoods import Normal
 from keras_ae.models.batch import as_vectors, roles
-from keras_ae.pipeline import Batches
+from keras_ae.pipeline import Batches, as_it_is, on_disk, parts
+
+RESHAPING = tuple(
+    getattr(keras.layers, name)
+    for name in ("Reshape", "Flatten", "Permute", "Identity", "Cropping1D", "Cropping2D", "Cropping3D", "ZeroPadding2D")
+)
 
 
 def is_arrays(x: Any) -> bool:
     """Whether x is an array (of any library), in contrast to a data set or a generator."""
-    return isinstance(x, np.ndarray | list | tuple) or (hasattr(x, "__array__") and hasattr(x, "shape"))
+    return isinstance(x, np.ndarray | list | tuple) or (hasattr(x, "__array__") and hasattr(x, "shape")) or is_odd(x)
+
+
+def is_data_set(x: Any) -> bool:
+    """Whether x gives batches: a `tf.data.Dataset`, a `PyDataset` or a generator."""
+    return hasattr(x, "element_spec") or isinstance(x, keras.utils.PyDataset | types.GeneratorType)
+
+
+def is_concrete(x: Any) -> bool:
+    """Whether x holds values, in contrast to a tensor of a function that is being compiled."""
+    if isinstance(x, keras.KerasTensor):
+        return False
+    if not keras.ops.is_tensor(x):
+        return True
+    try:
+        np.asarray(x)
+    except Exception:  # each backend has an error of its own
+        return False
+    return True
+
+
+def is_odd(x: Any) -> bool:
+    """Whether x is a sparse or ragged array, of any library."""
+    return any(hasattr(x, name) for name in ("tocsr", "dense_shape", "row_splits"))
+
+
+def dictionary(name: str, x: dict) -> str:
+    """What is wrong with a dictionary in place of an array."""
+    return (
+        f"{name} is a dictionary with the keys {', '.join(map(repr, x))}, where an array is expected: name one of them."
+    )
+
+
+def numbers(x: Any, name: str) -> np.ndarray:
+    """x as a NumPy array of numbers, with NaN for what is masked in a masked array or missing in a table."""
+    kind = type(x).__name__
+    if is_odd(x):
+        advice = (
+            f"Pad its rows to one length: {name}.to_tensor()."
+            if hasattr(x, "row_splits")
+            else f"Make it dense: {name}.toarray(), or tf.sparse.to_dense({name})."
+        )
+        raise errors.InputError(f"{name} must be a dense array. Received: {kind}. {advice}")
+    if isinstance(x, dict):
+        raise errors.InputError(dictionary(name, x))
+    if is_data_set(x):
+        raise errors.InputError(f"{name} must be an array. Received: {kind}. Give its examples as one array.")
+    if hasattr(x, "columns") and hasattr(x, "to_numpy"):
+        return table(x, name)
+    if np.ma.is_masked(x):
+        return x.astype("float64").filled(np.nan)
+    array = even(x, name)
+    if array.dtype.kind not in "fiub":
+        raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
+    return array
+
+
+def even(x: Any, name: str) -> np.ndarray:
+    """x as a NumPy array, with its mask if it has one; an error where its rows differ in shape."""
+    try:
+        return x if isinstance(x, np.ma.MaskedArray) else as_it_is(x)
+    except ValueError as error:
+        raise errors.InputError(
+            f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}. Sequences are padded at "
+            "their end, with 0 for tokens and NaN for numbers."
+        ) from error
+
+
+def table(x: Any, name: str) -> np.ndarray:
+    """The numbers of a DataFrame, with NaN for what is missing; columns of text are named in an error."""
+    text = [repr(column) for column, dtype in zip(x.columns, x.dtypes, strict=True) if dtype.kind not in "fiub"]
+    if text:
+        raise errors.InputError(
+            f"{name} has columns that hold no numbers: {', '.join(text)}. Drop them, or encode them first, for "
+            "instance with pandas.get_dummies."
+        )
+    return x.to_numpy(dtype="float64", na_value=np.nan)
 
 
 def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable | None = None) -> np.ndarray:
     """x as a NumPy array of numbers of shape (n, *shape) with n >= 1, after `convert(array, name)` if there is one."""
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        message = f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}."
-        raise errors.InputError(message) from error
-    if array.dtype.kind not in "fiub":
-        raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
+    array = numbers(x, name)
     array = convert(array, name) if convert else array
     if array.shape[1:] != shape or array.ndim == 0:
         hint, variable = "", name.split()[0]
         if (*array.shape[1:], 1) == shape:
             hint = f" Add the channel axis: {variable} = {variable}[..., None]."
         elif array.shape == shape:
-            hint = f" For a single example add the batch axis: {variable} = {variable}[None]."
+            hint = (
+                f" For a single example add the batch axis: {variable} = {variable}[None]; examples of a data set are "
+                "batched: data.batch(32)."
+            )
+        elif array.shape[1:] == (*shape[-1:], *shape[:-1]):
+            hint = f" The channels are the last axis: {variable} = np.moveaxis({variable}, 1, -1)."
         raise errors.InputError(
             f"{name} must have the shape (n, {', '.join(map(str, shape))}). Received: {array.shape}.{hint}"
         )
     if len(array) == 0:
         raise errors.InputError(f"{name} is empty: it has the shape {array.shape}.")
+    return array if on_disk(array) else as_float32(array)
+
+
+def as_float32(array: np.ndarray) -> np.ndarray:
+    """Floating-point numbers of another size as float32; other numbers as they are."""
     return array.astype("float32") if array.dtype.kind == "f" and array.dtype != np.float32 else array
 
 
-def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
-    """Raises InputError where a value is infinite, or NaN unless allowed, and says where."""
+def check_finite(array: np.ndarray, name: str, allow_nan: bool = False, start: int = 0) -> None:
+    """Raises InputError where a value is infinite, or NaN unless allowed, and says where; `start` is the index of the
+    first row."""
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
@@ -52,35 +141,66 @@ def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
         first = tuple(map(int, np.argwhere(bad)[0]))
         raise errors.InputError(
             f"{name} has {int(bad.sum())} values that are {'infinite' if allow_nan else 'infinite or not a number'}, "
-            f"the first at index {first} ({array[first]}). Replace or drop them."
+            f"the first at index {(first[0] + start, *first[1:])} ({array[first]}). Replace or drop them."
         )
 
 
 def check_x(model: Any, x: Any, name: str = "x", explained: bool = True) -> np.ndarray:
     """x as an array that the model can take; `explained` by its likelihood, too, or only seen by its encoder."""
     array = as_array(x, name, model.event_shape, model.as_input)
-    check_finite(array, name, model.accepts_missing)
-    model.check_events(array, name)
-    if explained:
-        model.likelihood.check(array, name)
+    if np.ma.is_masked(x) and not model.accepts_missing:
+        raise errors.InputError(
+            f"{name} has {np.ma.count_masked(x)} masked values, and {type(model).__name__} takes no missing ones. Fill "
+            "them, x.filled(...), or drop their rows; a DenoisingAE takes them."
+        )
+    for start, part in parts(array):
+        part = as_float32(part)
+        check_finite(part, name, model.accepts_missing, start)
+        model.check_events(part, name)
+        if explained:
+            model.likelihood.check(part, name)
     return array
 
 
+def check_given(model: Any, x: Any, condition: Any = None, name: str = "x") -> tuple[np.ndarray, np.ndarray | None]:
+    """x and conditions of examples that are encoded, as arrays."""
+    x = check_x(model, x, name, explained=not model.accepts_noise)
+    return x, check_condition(model, condition, len(x), with_x=True)
+
+
+def check_call(model: Any, x: Any) -> Any:
+    """What a model is called with, checked; a tensor stays the same tensor, so that gradients reach it."""
+    values, y = apart(model, x, None, "x")
+    if not is_concrete(values):
+        return x
+    condition = (y or {}).get("condition")
+    array, _ = check_given(model, values, condition)
+    if keras.ops.is_tensor(values):
+        return x
+    return array if condition is None else {"x": array, "condition": condition}
+
+
 def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name: str = "x") -> tuple:
-    """(x,), (x, y) or (x, y, sample_weight) as checked arrays."""
+    """(x,), (x, y) or (x, y, sample_weight) as checked arrays; (x, y) as a dictionary is taken apart."""
+    x, y = apart(model, x, y, name)
     x = check_x(model, x, name, explained=False)
-    y = {key: np.asarray(value) for key, value in y.items()} if isinstance(y, dict) else y
-    y = y if y is None or isinstance(y, dict) else np.asarray(y)
-    named = roles(y, x, model.bare_y)
+    if isinstance(y, dict):
+        y = {key: even(value, f"y[{key!r}]") for key, value in y.items()}
+    elif y is not None:
+        y = even(y, "y")
+    named = dict(roles(y, x, model.bare_y))
     lengths = {**{f"y[{key!r}]" if isinstance(y, dict) else "y": value for key, value in named.items()}}
     if y is not None and not isinstance(y, dict):
         lengths["y"] = y
-    target, of = (named["target"], "y") if "target" in named else (x, name)
-    check_x(model, target, of)
+    if "target" in named:
+        target = check_x(model, named["target"], "y")
+        y = {**y, "target": target} if isinstance(y, dict) else target
+    else:
+        check_explained(model, x, name)
     if model.conditional:
         check_condition(model, named.get("condition"), len(x), with_x=True, least=-1 if model.infers_condition else 0)
     if sample_weight is not None:
-        sample_weight = np.asarray(sample_weight)
+        sample_weight = even(sample_weight, "sample_weight")
         lengths["sample_weight"] = sample_weight
         if sample_weight.ndim != 1 or sample_weight.dtype.kind not in "fiub" or not (sample_weight >= 0).all():
             raise errors.InputError(
@@ -90,9 +210,42 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
     for what, value in lengths.items():
         if len(value) != len(x):
             raise errors.InputError(f"{what} has {len(value)} examples, {name} has {len(x)}: they must be as many.")
+    if "target" in named and not model.accepts_noise:
+        model.accepts_noise = not is_explained(model, x)
     if sample_weight is not None:
         return x, x if y is None else y, sample_weight
     return (x,) if y is None else (x, y)
+
+
+def check_explained(model: Any, x: np.ndarray, name: str) -> None:
+    """Raises InputError where the likelihood cannot explain x."""
+    for _, part in parts(x):
+        model.likelihood.check(as_float32(part), name)
+
+
+def is_explained(model: Any, x: np.ndarray) -> bool:
+    """Whether the likelihood can explain x."""
+    try:
+        check_explained(model, x, "x")
+    except errors.InputError:
+        return False
+    return True
+
+
+def apart(model: Any, x: Any, y: Any, name: str) -> tuple[Any, Any]:
+    """x and y of what holds both: a dictionary {"x": ..., "condition": ..., "target": ...}, or a list [x, condition],
+    as Keras takes two inputs."""
+    if isinstance(x, list | tuple) and model.conditional and len(x) == 2 and _rank(x[0]) == len(model.event_shape) + 1:
+        return x[0], {"condition": x[1]} if y is None else {"condition": x[1], "target": y}
+    if not isinstance(x, dict):
+        return x, y
+    if "x" not in x or y is not None:
+        raise errors.InputError(dictionary(name, x))
+    return x["x"], {key: value for key, value in x.items() if key != "x"} or None
+
+
+def _rank(x: Any) -> int:
+    return len(x.shape) if hasattr(x, "shape") else np.ndim(x)
 
 
 def check_class_weight(y: Any) -> None:
@@ -106,27 +259,14 @@ def check_class_weight(y: Any) -> None:
         )
 
 
-def check_first_batch(model: Any, data: Any, name: str) -> None:
-    """Checks what can be checked of a data set without consuming it: its first batch."""
-    if hasattr(data, "element_spec"):
-        first = next(iter(data.take(1)), None)
-    elif isinstance(data, keras.utils.PyDataset):
-        first = data[0]
-    else:
-        return
-    if first is None:
-        raise errors.InputError(f"{name} is an empty data set.")
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(first)
-    check_fit(model, x, y, sample_weight, f"{name} (its first batch)")
-
-
 def first_examples(data: Any, n: int) -> np.ndarray | None:
     """All x in memory, or those of the first n examples (or a few more) of a data set; None for a generator, which can
     be read once only."""
     if isinstance(data, Batches):
         return data.arrays[0]
     if isinstance(data, keras.utils.PyDataset):
-        data = (data[i] for i in range(len(data)))
+        batches = itertools.count() if data.num_batches is None else range(data.num_batches)
+        data = map(data.__getitem__, batches)
     elif not hasattr(data, "element_spec"):
         return None
     found: list[np.ndarray] = []
@@ -151,7 +291,10 @@ def check_condition(model: Any, condition: Any, n: int, with_x: bool = False, le
     name = type(model).__name__
     if not model.conditional:
         if condition is not None:
-            raise errors.InputError(f"{name} takes no condition. Use a conditional model such as ConditionalVAE.")
+            raise errors.InputError(
+                f"{name} takes no condition. Use a conditional model such as ConditionalVAE. Received: "
+                f"condition={condition!r}."
+            )
         return None
     size = model.condition_dim
     if condition is None:
@@ -161,7 +304,7 @@ def check_condition(model: Any, condition: Any, n: int, with_x: bool = False, le
             f"{name} needs a condition for each example: classes from 0 to {size - 1}, or vectors of {size} numbers. "
             "Pass it as y to fit and evaluate, as condition=... to encode, decode, reconstruct and sample."
         )
-    array = np.asarray(condition)
+    array = even(condition, "condition")
     if array.shape in ((), (size,)) and array.shape != (n,):
         array = np.broadcast_to(array, (n, *array.shape))
     vectors = array.shape == (n, size)
@@ -195,7 +338,8 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], mo
             raise errors.InputError(f"The {role} must be a keras.Model. Received: {type(network).__name__}.")
         if not network.built or not hasattr(network, "output_shape"):
             raise errors.InputError(
-                f"The {role} has no shapes yet. Begin it with keras.Input(shape), so that it is built at once."
+                f"The {role} has no input and output of known shapes. Begin it with keras.Input(shape); or, of a "
+                f"subclass of keras.Model, make x = keras.Input(shape) and pass keras.Model(x, {role}(x))."
             )
         if isinstance(network.output_shape, list | dict) or _is_nested(network.output_shape):
             raise errors.InputError(
@@ -233,11 +377,31 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], mo
     return sizes[0]
 
 
+def check_nothing_shared(parts: dict[str, keras.layers.Layer]) -> None:
+    """Raises InputError where two parts have weights in common and one of them is a network: a network is saved for
+    itself, with all its layers, so that a file of both could not be loaded."""
+    for (name, part), (other_name, other) in itertools.combinations(parts.items(), 2):
+        if not isinstance(part, keras.Model) and not isinstance(other, keras.Model):
+            continue
+        of_part = {id(variable) for variable in part.variables}
+        if shared := [variable.path for variable in other.variables if id(variable) in of_part]:
+            raise errors.InputError(
+                f"{name} and {other_name} share layers ({', '.join(shared)}): such a model could be trained and saved, "
+                "but not loaded or copied. Give each layers of its own, and set_weights where both shall start alike; "
+                "LinearAE(tied=True) is a model whose decoder has the encoder's weights."
+            )
+    for part in parts.values():
+        if isinstance(part, keras.Model):
+            check_nothing_shared({layer.name: layer for layer in part.layers})
+
+
 def _is_nested(shape: Any) -> bool:
     return any(isinstance(axis, tuple | list) for axis in shape)
 
 
-def check_decoder_output(decoder: Any, event_shape: tuple[int, ...], param_shape: tuple[int, ...], given: bool) -> None:
+def check_decoder_output(
+    decoder: Any, event_shape: tuple[int, ...], param_shape: tuple[int, ...], given: bool, likelihood: Any
+) -> None:
     """Raises InputError where the decoder's output is not what `output_layer` says it is."""
     output_shape = tuple(decoder.output_shape[1:])
     if given and output_shape != param_shape:
@@ -245,14 +409,43 @@ def check_decoder_output(decoder: Any, event_shape: tuple[int, ...], param_shape
             f"With output_layer='given' the decoder must yield the likelihood's parameters, of shape {param_shape}. "
             f"Received: a decoder with output {output_shape}."
         )
+    if not given and output_shape not in (event_shape, param_shape):
+        return
     activation = getattr(decoder.layers[-1], "activation", keras.activations.linear)
     squashes = activation in (keras.activations.sigmoid, keras.activations.tanh, keras.activations.softmax)
-    if squashes and (given or output_shape in (event_shape, param_shape)):
+    how = f"with the activation '{activation.__name__}'" if squashes else squashed(decoder, likelihood) if given else ""
+    if how:
         raise errors.InputError(
-            f"The decoder ends in an output of the shape {output_shape} of x with the activation "
-            f"'{activation.__name__}', but the likelihood has an output layer of its own. Remove the decoder's last "
-            "layer, or remove its activation and pass output_layer='given'."
+            f"The decoder ends in an output of the shape {output_shape} of x {how}, but the likelihood has an output "
+            "layer of its own. Remove the decoder's last layer, or remove its activation and pass output_layer='given'."
         )
+
+
+def squashed(decoder: Any, likelihood: Any) -> str:
+    """How a decoder bounds its output, as codes of all sizes show it; "" where it does not. The mean of a normal is a
+    value of x itself and may well be bounded."""
+    last = _before_reshaping(decoder)
+    if isinstance(likelihood, Normal) or (hasattr(last, "kernel") and last.activation is keras.activations.linear):
+        return ""
+    codes = [np.random.default_rng(0).normal(0, 100, (64, *tensor.shape[1:])) for tensor in decoder.inputs]
+    codes = [keras.ops.cast(values, "float32") for values in codes]
+    outputs = keras.ops.convert_to_numpy(keras.ops.cast(decoder(codes if len(codes) > 1 else codes[0]), "float32"))
+    low, high = outputs.min(), outputs.max()
+    if low == high:  # weights of zero, which tell nothing
+        return ""
+    if low >= 0:
+        return f"whose values are never negative (here from {low:.3g} to {high:.3g})"
+    return "whose values lie in [-1, 1]" if 0.99 < max(-low, high) <= 1 else ""
+
+
+def _before_reshaping(network: Any) -> Any:
+    """The last layer of a network that does more than to reshape or to cut."""
+    tensor = network.outputs[0]
+    while True:
+        layer, node, _ = tensor._keras_history
+        if not isinstance(layer, RESHAPING):
+            return layer
+        tensor = layer._inbound_nodes[node].input_tensors[0]
 
 
 def latent_shape(latent_dim: Any) -> tuple[int, ...]:

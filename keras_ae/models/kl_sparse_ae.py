@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_ae import divergences, errors, schedules
-from keras_ae.models.base import Autoencoder
+from keras_ae.models.base import Autoencoder, by_name
 from keras_ae.models.batch import Batch
 
 
@@ -37,20 +37,20 @@ class KLSparseAE(Autoencoder):
 
     terms = ("reconstruction", "sparsity")
     settings = ("penalty", "target")
+    schedulable = ("penalty",)
 
     def __init__(self, *args: Any, penalty: Any = 1.0, target: float = 0.05, **kwargs: Any) -> None:
         self.penalty = schedules.check("penalty", penalty)
-        if not 0 < target < 1:
-            raise errors.InputError(f"target must be a mean activation in (0, 1). Received: target={target!r}.")
-        self.target = target
-        code_activation = kwargs.setdefault("code_activation", "sigmoid")
+        self.target = errors.number("target", target, "(0, 1)", "a mean activation")
+        kwargs = {"code_activation": "sigmoid", **by_name(args, kwargs)}
+        code_activation = kwargs["code_activation"]
         activations = ops.convert_to_numpy(keras.activations.get(code_activation)(ops.linspace(-30.0, 30.0, 61)))
         if activations.min() < 0 or activations.max() > 1:
             raise errors.InputError(
                 "code_activation must have values in (0, 1), such as 'sigmoid': the mean of a unit is taken for a "
                 f"probability. Received: code_activation={code_activation!r}."
             )
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
         code = self.code(batch.x, training)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import networks
+from keras_ae import errors, networks
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
@@ -48,7 +48,7 @@ class LinearAE(Autoencoder):
         self, input_shape: tuple[int, ...], latent_dim: int, tied: bool = False, seed: int | None = None, **kwargs: Any
     ) -> None:
         encoder, decoder = networks.dense(input_shape, latent_dim, hidden=())
-        self.tied = tied
+        self.tied = errors.yes_or_no("tied", tied)
         super().__init__(encoder, decoder, latent_dim, Normal(), seed=seed, **kwargs)
 
     def make_output_head(self) -> keras.layers.Layer | None:

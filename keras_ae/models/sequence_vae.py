@@ -51,6 +51,7 @@ class SequenceVAE(Sequences, Variational):
 
     terms = ("reconstruction", "kl", "penalty")
     settings = ("beta", "word_dropout", "tokenizer")
+    schedulable = ("beta",)
 
     def __init__(self, *args: Any, beta: Any = 1.0, **kwargs: Any) -> None:
         self.beta = schedules.check("beta", beta)

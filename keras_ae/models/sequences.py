@@ -36,9 +36,8 @@ class Sequences(Autoencoder):
     network_kinds = ("recurrent", "transformer")
 
     def __init__(self, *args: Any, word_dropout: float = 0.0, tokenizer: Any = None, **kwargs: Any) -> None:
-        if isinstance(word_dropout, bool) or not isinstance(word_dropout, int | float) or not 0 <= word_dropout <= 1:
-            raise errors.InputError(f"word_dropout must be a share of steps, in [0, 1]. Received: {word_dropout!r}.")
-        self.word_dropout, self.tokenizer = word_dropout, tokenizer
+        self.word_dropout = errors.number("word_dropout", word_dropout, "[0, 1]", "a share of steps")
+        self.tokenizer = tokenizer
         super().__init__(*args, **kwargs)
         if tokenizer is not None and (tokenizer.size, (tokenizer.steps,)) != (self.tokens, self.event_shape):
             raise errors.InputError(
@@ -71,8 +70,7 @@ class Sequences(Autoencoder):
         return pad(x, [(0, 0), (0, missing), *[(0, 0)] * (len(x.shape) - 2)], constant_values=value)
 
     def pack(self, data: Any) -> Batch:
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        batch = pack((x, y, weight), self.bare_y, accepts_missing=False)
+        batch = pack(data, self.bare_y, accepts_missing=False)
         x, target = self.padded(batch.x), self.padded(batch.target)
         if self.tokens:
             ended = ops.pad(target[:, :-1] == 0, [(0, 0), (1, 0)])

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_ae import errors, schedules
-from keras_ae.models.base import Autoencoder
+from keras_ae.models.base import Autoencoder, by_name
 from keras_ae.models.batch import Batch
 
 FEATURES = "/features"  # no layer has this name
@@ -44,6 +44,7 @@ class SparseAE(Autoencoder):
 
     terms = ("reconstruction", "sparsity")
     settings = ("penalty", "penalized_layers", "max_norm")
+    schedulable = ("penalty",)
 
     def __init__(
         self,
@@ -56,10 +57,9 @@ class SparseAE(Autoencoder):
         self.penalty = schedules.check("penalty", penalty)
         names = (penalized_layers,) if isinstance(penalized_layers, str) else tuple(penalized_layers)
         self.penalized_layers = names
-        if max_norm is not None and not max_norm > 0:
-            raise errors.InputError(f"max_norm must be positive or None. Received: max_norm={max_norm!r}.")
-        self.max_norm = max_norm
-        super().__init__(*args, **{"code_activation": "relu", **kwargs})
+        wanted = "None or a number"
+        self.max_norm = None if max_norm is None else errors.number("max_norm", max_norm, "(0, inf)", wanted)
+        super().__init__(**{"code_activation": "relu", **by_name(args, kwargs)})
 
     def prepare_networks(self, encoder: keras.Model, decoder: keras.Model) -> tuple[keras.Model, keras.Model]:
         known = ["code", *(layer.name for layer in encoder.layers)]

@@ -51,6 +51,7 @@ class WAEGAN(Autoencoder):
     terms = ("reconstruction", "adversarial")
     companions = ("critic",)
     settings = ("penalty", "critic")
+    schedulable = ("penalty",)
     has_prior = True
 
     def __init__(self, *args: Any, penalty: Any = 1.0, critic: keras.Model | None = None, **kwargs: Any) -> None:

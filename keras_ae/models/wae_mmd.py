@@ -37,6 +37,7 @@ class WAEMMD(Autoencoder):
 
     terms = ("reconstruction", "mmd")
     settings = ("penalty", "kernel", "scales")
+    schedulable = ("penalty",)
     has_prior = True
 
     def __init__(

@@ -35,6 +35,7 @@ class WAEW2(Autoencoder):
 
     terms = ("reconstruction", "wasserstein2")
     settings = ("penalty",)
+    schedulable = ("penalty",)
     has_prior = True
 
     def __init__(self, *args: Any, penalty: Any = 1.0, **kwargs: Any) -> None:

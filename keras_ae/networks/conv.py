@@ -46,12 +46,14 @@ def conv(
     def options() -> dict[str, Any]:
         return {"activation": activation, "kernel_initializer": next(initializers)}
 
+    strided = {"kernel_size": 3, "strides": 2, "padding": "same", **common.CHANNELS}
+
     x = keras.Input((height, width, channels), name="x")
     condition = common.conditions(condition_dim)
     features = common.with_plane(x, condition, initializers)
     for count in filters:
-        features = keras.layers.Conv2D(count, 3, strides=2, padding="same", **options())(features)
-    features = keras.layers.Dense(units, **options())(keras.layers.Flatten()(features))
+        features = keras.layers.Conv2D(count, **strided, **options())(features)
+    features = keras.layers.Dense(units, **options())(common.flat(features))
 
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     smallest = (*sizes[-1], filters[-1])
@@ -59,6 +61,6 @@ def conv(
     values = keras.layers.Dense(math.prod(smallest), **options())(values)
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip([*filters[-2::-1], filters[0]], sizes[-2::-1], strict=True):
-        values = keras.layers.Conv2DTranspose(count, 3, strides=2, padding="same", **options())(values)
+        values = keras.layers.Conv2DTranspose(count, **strided, **options())(values)
         values = common.crop(values, size)
     return common.pair([x, *condition], features, [z, *condition], values)

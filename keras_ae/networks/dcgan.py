@@ -52,7 +52,7 @@ def dcgan(
     widths = [filters * 2**stage for stage in range(stages)]
     sizes = common.sizes((height, width), [2] * stages)
     initializers = common.initializers(seed, partial(keras.initializers.RandomNormal, stddev=0.02))
-    strided = {"kernel_size": 5, "strides": 2, "padding": "same"}
+    strided = {"kernel_size": 5, "strides": 2, "padding": "same", **common.CHANNELS}
 
     x = keras.Input((height, width, channels), name="x")
     condition = common.conditions(condition_dim)
@@ -65,7 +65,7 @@ def dcgan(
         if normalised:
             features = FusedBatchNormalization()(features)
         features = keras.layers.LeakyReLU(0.2)(features)
-    features = keras.layers.Flatten()(features)
+    features = common.flat(features)
 
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     smallest = (*sizes[-1], widths[-1])

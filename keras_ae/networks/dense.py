@@ -47,7 +47,7 @@ def dense(
 
     x = keras.Input(input_shape, name="x")
     condition = common.conditions(condition_dim)
-    values = keras.layers.Flatten()(x)
+    values = common.flat(x)
     if input_dropout:
         values = keras.layers.Dropout(input_dropout, seed=seed)(values)
     features = common.with_vector(values, condition)

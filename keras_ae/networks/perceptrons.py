@@ -58,7 +58,7 @@ def classifier(
 
 def _perceptron(values: Any, hidden: Sequence[int], outputs: int, activation: Any, seed: int | None) -> Any:
     initializers = common.initializers(seed)
-    values = keras.layers.Flatten()(values)
+    values = common.flat(values)
     for i, size in enumerate(hidden):
         units = errors.whole_number(f"hidden[{i}]", size)
         values = keras.layers.Dense(units, activation, kernel_initializer=next(initializers))(values)

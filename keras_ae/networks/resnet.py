@@ -59,7 +59,7 @@ def resnet(
     initializers = common.initializers(seed)
 
     def convolution(count: int, **options: Any) -> keras.layers.Layer:
-        options = {"padding": "same", "kernel_initializer": next(initializers), **options}
+        options = {"padding": "same", "kernel_initializer": next(initializers), **common.CHANNELS, **options}
         return keras.layers.Conv2D(count, 3, **options)
 
     def dense(count: int) -> keras.layers.Layer:
@@ -80,7 +80,7 @@ def resnet(
     features = common.with_plane(seen, condition, initializers)
     for count in filters:
         features = residual(convolution(count, strides=2, activation=activation)(features), count)
-    features = dense(units)(keras.layers.Flatten()(features))
+    features = dense(units)(common.flat(features))
 
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     smallest = (*sizes[-1], filters[-1])

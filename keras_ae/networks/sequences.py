@@ -112,7 +112,7 @@ def transformer(
         return layers.Positions(seed=next(initializers).seed)(values)
 
     x, values = _steps("x", input_shape, tokens, units, initializers, masked=True)
-    features = keras.layers.GlobalAveragePooling1D()(attend(positions(values), causal=False))
+    features = keras.layers.GlobalAveragePooling1D(**common.CHANNELS)(attend(positions(values), causal=False))
     z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
     previous, values = _steps("previous", input_shape, tokens, units, initializers)
     with_code = keras.layers.Add()([positions(values), keras.layers.RepeatVector(values.shape[1])(dense(units)(z))])

@@ -44,10 +44,15 @@ def write(model: Autoencoder, folder: Path, format: str = "saved_model", warmup:
 
 
 def _write_saved_model(model: Autoencoder, folder: Path) -> None:
+    import tensorflow as tf
+
     archive = keras.export.ExportArchive()  # tracking the model, too, would store every weight twice
     for name, (function, signature) in endpoints(model).items():
         archive.add_endpoint(name, function, signature)
-    archive.write_out(str(folder), verbose=False)
+    try:
+        archive.write_out(str(folder), verbose=False)
+    except tf.errors.OpError as error:  # the disk is full, or the like
+        raise OSError(error.message.rpartition("; ")[2]) from error
 
 
 def _write_warmup_requests(model: Autoencoder, folder: Path) -> None:

@@ -6,6 +6,7 @@ import keras
 
 from keras_ae import errors
 from keras_ae.models import Autoencoder, Variational
+from keras_ae.networks import common
 
 PLACES = ("features", "code")
 
@@ -92,7 +93,7 @@ def classifier(
         raise errors.InputError(
             f"The encoder of this {type(model).__name__} learns nothing before the code. Use on='code'."
         )
-    units = errors.whole_number("num_classes", num_classes)
+    units, seed = errors.whole_number("num_classes", num_classes), None if seed is None else errors.seed(seed)
     x = keras.Input(model.event_shape, name="x")
     values = model.features(x)
     if on == "code":
@@ -106,4 +107,4 @@ def classifier(
     layer = keras.layers.Dense(
         units, activation, kernel_initializer=keras.initializers.GlorotUniform(seed), dtype="float32", name="classes"
     )
-    return keras.Model(x, layer(keras.layers.Flatten()(features)), name="classifier")
+    return keras.Model(x, layer(common.flat(features)), name="classifier")

@@ -82,9 +82,8 @@ def compress(
         ...     bool((decompress(folder + "/digits.bb", model) == data.x[:32]).all())
         True
     """
-    errors.whole_number("batch_size", batch_size)
-    if not 1 <= errors.whole_number("latent_bits", latent_bits) <= 16:
-        raise errors.InputError(f"latent_bits must be from 1 to 16. Received: {latent_bits}.")
+    batch_size = errors.whole_number("batch_size", batch_size)
+    latent_bits = errors.whole_number("latent_bits", latent_bits, most=16)
     coder = BitsBack(model, latent_bits, batch_size)
     x = x if isinstance(x, np.ndarray) else np.asarray(x)
     if x.shape[1:] != model.event_shape:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_ae import errors
+
 
 def p_values(calibration: Any, scores: Any) -> np.ndarray:
     """Conformal p-values (Vovk et al., 2005; Bates et al., 2023, Annals of Statistics 51, eq. 3).
@@ -25,6 +27,9 @@ def p_values(calibration: Any, scores: Any) -> np.ndarray:
         >>> p_values([0.1, 0.2, 0.3], [0.0, 0.25, 1.0])
         array([0.25, 0.75, 1.  ])
     """
+    for name, values in (("calibration", calibration), ("scores", scores)):
+        if np.isnan(values).any():
+            raise errors.InputError(f"{name} must not hold NaN, which has no rank among other scores.")
     calibration = np.sort(calibration)
     return (1 + np.searchsorted(calibration, scores, side="right")) / (len(calibration) + 1)
 
@@ -36,5 +41,5 @@ def threshold(calibration: Any, level: float) -> float:
     >>> threshold([0.1, 0.2, 0.3], 0.5), threshold([0.1, 0.2, 0.3], 0.2)
     (0.2, -inf)
     """
-    rank = math.floor(level * (len(calibration) + 1) + 1e-9)
+    rank = math.floor(errors.number("level", level, "[0, 1)") * (len(calibration) + 1) + 1e-9)
     return float(np.sort(calibration)[rank - 1]) if rank else -math.inf

@@ -76,7 +76,9 @@ def shift(model: Autoencoder, x: Any, vector: Any, strength: float = 1.0, condit
         >>> bool(np.allclose(shift(model, x, [1, 0], 0.0), model.reconstruct(x), atol=1e-6))
         True
     """
+    strength = errors.number("strength", strength, "(-inf, inf)")
     vector = inputs.as_array([vector], "vector (as one row)", model.latent_shape)
+    inputs.check_finite(vector, "vector (as one row)")
     return model.decode(model.encode(x, condition=condition) + strength * vector, condition=condition)
 
 
@@ -144,13 +146,11 @@ def traverse(
         (2, 5, 4)
     """
     steps, count = errors.whole_number("steps", steps, least=2), errors.whole_number("dimensions", dimensions)
-    if not span > 0:
-        raise errors.InputError(f"span must be positive. Received: span={span!r}.")
+    span = errors.number("span", span, "(0, inf)")
     codes = model.encode(x, condition=condition)
     if len(codes) < 2:
         raise errors.InputError(f"x must hold at least 2 examples, to judge dimensions by. Received: {len(codes)}.")
-    if not 0 <= example < len(codes):
-        raise errors.InputError(f"example must be an index of x, from 0 to {len(codes) - 1}. Received: {example!r}.")
+    example = errors.whole_number("example", example, least=0, most=len(codes) - 1)
     condition = inputs.check_condition(model, condition, len(codes))
     given = None if condition is None else condition[example]
     flat = codes.reshape(len(codes), -1)

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_ae import backend, errors
 from keras_ae.models import Autoencoder, Variational, inputs
+from keras_ae.networks import common
 
 POOLINGS = ("average", "max", "flat")
 
@@ -64,7 +65,7 @@ def feature_extractor(model: Autoencoder, layer: str | int | None = None, poolin
         values = _up_to(encoder, _find(model, layer))(_encoder_inputs(model, x, condition))
     axes = tuple(range(1, len(values.shape) - 1))
     if pooling == "flat":
-        values = keras.layers.Flatten()(values)
+        values = common.flat(values)
     elif pooling and axes:
         values = {"average": ops.mean, "max": ops.max}[pooling](values, axis=axes)
     return keras.Model([x, condition] if model.conditional else x, values, name="features")

@@ -124,7 +124,7 @@ def prior_codes(model: Autoencoder, n: int, seed: int = 0, condition: Any = None
         >>> prior_codes(keras_ae.create("vae", input_shape=(4,), latent_dim=2), 3).shape
         (3, 2)
     """
-    n = errors.whole_number("n", n)
+    n, seed = errors.whole_number("n", n), errors.seed(seed)
     if not model.has_prior:
         raise errors.InputError(
             f"{type(model).__name__} has no distribution of codes to draw from. Use a model with a prior such as VAE, "

@@ -62,7 +62,7 @@ def nearest_neighbours(
     """
     codes = model.encode(x, condition=condition)
     candidates = model.encode(examples, condition=examples_condition)
-    if errors.whole_number("k", k) > len(candidates):
+    if (k := errors.whole_number("k", k)) > len(candidates):
         raise errors.InputError(f"k must be at most the number of examples, {len(candidates)}. Received: k={k}.")
     try:
         index = NearestNeighbors(n_neighbors=k, metric=metric).fit(candidates.reshape(len(candidates), -1))

@@ -4,7 +4,6 @@ A file is, in little-endian order: `MAGIC`; the length of the header, 4 bytes; t
 of 32 bits that the range coder gave; their CRC-32.
 """
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -49,8 +48,7 @@ def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: fl
         ((360, 8, 8, 1), True)
     """
     _check_model(model)
-    if isinstance(step, bool) or not isinstance(step, int | float) or not 0 < step < math.inf:
-        raise errors.InputError(f"step must be a positive number of standard deviations. Received: {step!r}.")
+    step = errors.number("step", step, "(0, inf)", "a number of standard deviations")
     codes = model.encode(inputs.check_x(model, x)).reshape(len(x), -1).astype("float64")
     mean, width = codes.mean(axis=0), step * np.maximum(codes.std(axis=0), 1e-6)
     symbols = np.round((codes - mean) / width)

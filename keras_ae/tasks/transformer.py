@@ -100,7 +100,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             if likelihood != "bernoulli":
                 self.scaler_ = StandardScaler().fit(X)
             self.model_ = self._create(X, likelihood)
-            steps = -(-len(X) // errors.whole_number("batch_size", self.batch_size))
+            batch_size, _ = errors.whole_numbers(batch_size=self.batch_size, epochs=self.epochs)
+            errors.number("learning_rate", self.learning_rate, "(0, inf)")
+            steps = -(-len(X) // batch_size)
             self.model_.compile(Adam(self.learning_rate), steps_per_execution=min(steps, STEPS_PER_EXECUTION))
             with backend.silent_retracing():
                 self.model_.fit(self._seen(X), batch_size=self.batch_size, epochs=self.epochs, verbose=0)

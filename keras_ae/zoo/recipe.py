@@ -22,6 +22,14 @@ LIKELIHOODS = {
 }
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
+SET_BY_THE_RECIPE = {  # dictionary of further arguments -> those that it must not hold
+    "options": {
+        *("name", "input_shape", "latent_dim", "network", "network_options", "likelihood", "seed", "condition_dim"),
+        *("encoder", "decoder", "tokenizer", "autocast"),
+    },
+    "network_options": {"input_shape", "latent_dim", "seed", "condition_dim", "tokens", "parameters"},
+    "optimizer_options": {"learning_rate"},
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,9 @@ class Recipe:
             of a preset. Its networks have to be those of this recipe; it may be another variant.
         optimizer_options: further arguments of Adam, such as `{"beta_1": 0.5}`.
         options: further arguments of the model's class.
+
+    Raises:
+        InputError: a setting cannot be, or `options` hold one that has a name of its own.
     """
 
     model: str
@@ -96,22 +107,39 @@ class Recipe:
         object.__setattr__(self, "network", self.network or model_class(self.model).network_kinds[0])
         for name in ("latent_dim", "epochs", "batch_size"):
             errors.whole_number(name, getattr(self, name))
-        if not self.learning_rate > 0:
-            raise errors.InputError(f"learning_rate must be positive. Received: {self.learning_rate!r}.")
+        for name in ("labels", "patience", "vocabulary_size"):
+            if getattr(self, name) is not None:
+                errors.whole_number(name, getattr(self, name))
+        errors.seed(self.seed)
+        errors.number("learning_rate", self.learning_rate, "(0, inf)")
         if self.schedule not in SCHEDULES:
             raise errors.unknown("schedule", self.schedule, SCHEDULES)
         if self.precision is not None and self.precision not in PRECISIONS:
             raise errors.unknown("precision", self.precision, PRECISIONS)
-        if not isinstance(self.validation, str) and not 0 <= self.validation < 1:
-            raise errors.InputError(
-                f"validation must be a fraction in [0, 1) or the name of a split. Received: {self.validation!r}."
-            )
+        if not isinstance(self.validation, str):
+            errors.number("validation", self.validation, "[0, 1)", "the name of a split or a fraction")
         if self.labels is not None and not model_class(self.model).infers_condition:
             raise errors.InputError(f"labels are for a model that does with few, which {self.model} is not. Remove it.")
+        errors.yes_or_no("levels", self.levels)
+        self._check_options()
         if self.patience is not None:
             errors.whole_number("patience", self.patience)
             if not self.validation:
                 raise errors.InputError("patience needs a validation loss: set validation, such as 0.1.")
+
+    def _check_options(self) -> None:
+        """Raises InputError where a dictionary of further arguments holds what would be ignored or given twice."""
+        for kind, set_here in SET_BY_THE_RECIPE.items():
+            set_here = set_here | ({"hidden"} if self.hidden is not None else set())
+            for name in getattr(self, kind):
+                if name in set_here:
+                    where = f"use {name}=... of Recipe, --{name.replace('_', '-')} of the command line"
+                    why = where if hasattr(self, name) else "the recipe sets it"
+                    raise errors.InputError(f"{kind} must not hold {name!r}: {why}.")
+        if model_class(self.model) is models.LinearAE and self.likelihood != "auto":
+            raise errors.InputError(
+                f"{self.model} has a squared error of its own: it takes no likelihood. Received: {self.likelihood!r}."
+            )
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON gives them back."""
@@ -175,7 +203,9 @@ class Recipe:
 
     def held_out(self, dataset: Dataset) -> int:
         """How many examples of the training split are for validation."""
-        return 0 if isinstance(self.validation, str) else int(len(dataset) * self.validation)
+        if isinstance(self.validation, str) or not self.validation:
+            return 0
+        return errors.part("validation", self.validation, len(dataset))
 
     def _likelihood(self, dataset: Dataset) -> likelihoods.Likelihood:
         name = self.likelihood

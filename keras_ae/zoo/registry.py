@@ -135,6 +135,8 @@ def create(
         kinds = ", ".join(map(repr, found.network_kinds))
         raise errors.InputError(f"{name} takes one of the networks {kinds}. Received: network={network!r}.")
     options = dict(network_options or {})
+    for key in sorted((set(kwargs) & _parameters(NETWORKS[network])) - _parameters(found)):
+        raise errors.InputError(f"{key} is an argument of the network {network!r}: network_options={{{key!r}: ...}}.")
     for key in {"input_shape", "latent_dim", "seed", "condition_dim"} & set(options):
         raise errors.InputError(f"network_options must not hold {key!r}: give it to create itself.")
     if found.conditional != (condition_dim is not None):
@@ -145,6 +147,8 @@ def create(
     if found.autoregressive:
         options["tokens"] = likelihoods.tokens(kwargs.get("likelihood"))
     if network in WITH_PARAMETERS:
+        if "output_layer" in kwargs:
+            raise errors.InputError(f"The network {network!r} has an output layer of its own: give no output_layer.")
         options["parameters"] = likelihoods.get(likelihood or "bernoulli").parameters
         kwargs["output_layer"] = "given"
     pair = _call(NETWORKS[network], f"network {network!r}", input_shape, latent_dim, seed=seed, **options)

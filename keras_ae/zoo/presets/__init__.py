@@ -59,7 +59,12 @@ def preset(name: str) -> Preset:
     return Preset(**{**settings, "name": name, "recipe": Recipe(**settings["recipe"])})
 
 
-def from_preset(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> models.Autoencoder:
+def from_preset(
+    name: str | os.PathLike,
+    folder: str | os.PathLike | None = None,
+    custom_objects: dict[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> models.Autoencoder:
     """A trained model by its name.
 
     Args:
@@ -67,6 +72,7 @@ def from_preset(name: str | os.PathLike, folder: str | os.PathLike | None = None
             in `saved_models/` of the repository; or the path of a preset's folder, such as "./mine"; or
             "hf://owner/name" of the Hugging Face hub (needs the extra `hub`).
         folder: where presets are; None for the places above.
+        custom_objects, safe_mode: see `keras_ae.load_model`; False only for presets that you trust as programs.
 
     Returns:
         The model, compiled with a new optimizer, after the SHA-256 of every file of the preset was verified.
@@ -74,7 +80,7 @@ def from_preset(name: str | os.PathLike, folder: str | os.PathLike | None = None
     Raises:
         InputError: there is no such preset, or a file of it is missing or altered.
     """
-    return folders.load(find(name, folder))
+    return folders.load(find(name, folder), custom_objects=custom_objects, safe_mode=safe_mode)
 
 
 def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Path:
@@ -121,11 +127,11 @@ def upload_preset(folder: str | os.PathLike, repository: str) -> str:
         'https://huggingface.co/me/digits/commit/...'
     """
     name = _repository(repository)
-    folders.verify(Path(folder))
+    found = folders.verify(Path(folder))
 
     def upload(hub: Any) -> str:
         hub.create_repo(name, exist_ok=True)
-        return str(hub.upload_folder(repo_id=name, folder_path=os.fspath(folder)))
+        return str(hub.upload_folder(repo_id=name, folder_path=os.fspath(found)))
 
     return _with_hub(repository, "uploaded", upload)
 

@@ -50,10 +50,9 @@ def train(name: str, run: str | os.PathLike, out: str | os.PathLike, verbose: in
     """
     chosen = presets.preset(name)
     target = Path(out) / name
-    if target.exists() and not (target / folder.INDEX).is_file():
-        raise errors.InputError(f"{target} exists and is no preset's folder. Choose another --out.")
+    folder.check_target(target)
     run_folder = RunFolder(run)
-    model = runs.train(chosen.recipe, run_folder, resume=run_folder.exists(), verbose=verbose)
+    model = runs.train(chosen.recipe, run_folder, resume=True, verbose=verbose)
     metrics = measure(chosen, model)
     drawn = card.pictures(run_folder.path, chosen, model)
     return folder.save(model, target, card.text(chosen, model, run_folder, metrics, drawn), metrics, drawn)

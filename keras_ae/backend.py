@@ -113,7 +113,8 @@ def over_rows(function: Callable, arrays: Sequence[np.ndarray], batch_size: int)
     def of_batch(rows: slice) -> Any:
         return tree.map_structure(np.asarray, function(*(ops.cast(array[rows], "float32") for array in arrays)))
 
-    for rows, part in zip(batches, in_parallel(of_batch, batches), strict=True):
+    parts = in_parallel(of_batch, batches) if len(batches) > 1 else map(of_batch, batches)  # threads take time to start
+    for rows, part in zip(batches, parts, strict=True):
         if found is None:
             found = tree.map_structure(lambda a: np.empty((len(arrays[0]), *a.shape[1:]), a.dtype), part)
         for whole, values in zip(tree.flatten(found), tree.flatten(part), strict=True):

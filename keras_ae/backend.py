@@ -114,7 +114,8 @@ def over_rows(function: Callable, arrays: Sequence[np.ndarray], batch_size: int)
     def of_batch(rows: slice) -> Any:
         return tree.map_structure(np.asarray, function(*(ops.cast(array[rows], "float32") for array in arrays)))
 
-    for rows, part in zip(batches, in_parallel(of_batch, batches), strict=True):
+    parts = in_parallel(of_batch, batches) if len(batches) > 1 else map(of_batch, batches)  # threads take time to start
+    for rows, part in zip(batches, parts, strict=True):
         if found is None:
             found = tree.map_structure(lambda a: np.empty((len(arrays[0]), *a.shape[1:]), a.dtype), part)
         for whole, values in zip(tree.flatten(found), tree.flatten(part), strict=True):
@@ -143,11 +144,25 @@ def is_out_of_memory(error: Exception) -> bool:
 def prefers_jit() -> str | bool:
     """Keras' `jit_compile` that is fastest by default: XLA costs a small model on a CPU under TensorFlow more in
     compilation and parallelism than it gains."""
+    return False if is_tensorflow_on_cpu() else "auto"
+
+
+def is_tensorflow_on_cpu() -> bool:
+    """Whether the backend is TensorFlow, and there is no GPU."""
     if keras.backend.backend() != "tensorflow":
-        return "auto"
+        return False
     import tensorflow as tf
 
-    return "auto" if tf.config.list_physical_devices("GPU") else False
+    return not tf.config.list_physical_devices("GPU")
+
+
+def uses_onednn() -> bool | None:
+    """Whether TensorFlow computes with oneDNN, which rounds otherwise; None on other backends."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    from tensorflow.python.util import _pywrap_util_port  # nothing public says what was found at import
+
+    return bool(_pywrap_util_port.IsMklEnabled())
 
 
 def on_accelerator() -> bool:

@@ -131,6 +131,7 @@ def uses(images: np.ndarray, case: Any) -> dict[str, Callable]:
 
     return {
         "encode": lambda: batches(lambda x: encoder(x)[0], data),
+        "one by one": lambda: batches(lambda x: encoder(x)[0], data),
         "reconstruct": lambda: batches(lambda x: torch.sigmoid(decoder(encoder(x)[0])), data),
         "sample": lambda: batches(lambda z: torch.sigmoid(decoder(z)), torch.randn(len(images), case.latent_dim)),
     }

@@ -105,6 +105,11 @@ def test_a_decoder_that_sees_no_steps(results):
     assert results["inputless"] == [[2, 8, 8, 1]] * 2
 
 
+def test_extremes_give_no_nan(results):
+    assert results["not_a_number"] == []
+    assert results["slope_of_bound"] == [1, 0, 0]
+
+
 def test_estimators_agree(results):
     found = results["estimates"]
     reference, _ = found["importance"]

@@ -38,19 +38,21 @@ def number_or_name(text: str) -> float | str:
 
 
 def assignments(texts: list[str]) -> dict[str, Any]:
-    """Python values of NAME=VALUE; what is no Python value is a string.
+    """Python values of NAME=VALUE, in which true, false and none may be small; what is no Python value is a string.
 
-    >>> assignments(["posterior=full", "beta=4"])
-    {'posterior': 'full', 'beta': 4}
+    >>> assignments(["posterior=full", "beta=4", "tied=false"])
+    {'posterior': 'full', 'beta': 4, 'tied': False}
     """
     found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise errors.InputError(f"--set and --net take NAME=VALUE, such as posterior=full. Received: {text!r}.")
+        if name in found:
+            raise errors.InputError(f"--set and --net take each name once. Received: {name}= twice.")
         try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+            found[name] = ast.literal_eval(value.title() if value.lower() in ("true", "false", "none") else value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
             found[name] = value
     return found
 
@@ -62,12 +64,13 @@ def recipe(folder: RunFolder) -> Recipe:
         InputError: it is none that this version knows; or its text is another than the model was trained on, so that
             its tokens may have other numbers than the model's.
     """
+    settings = folder.config["recipe"]
     try:
-        found = Recipe(**folder.config["recipe"])
-    except (KeyError, TypeError) as error:
+        found = Recipe(**settings)
+    except (TypeError, ValueError) as error:
         raise errors.InputError(
-            f"{folder.path}/config.json holds no recipe that this version knows: {error}."
+            f"{folder.path}/config.json holds no recipe that this version knows: {error}"
         ) from error
-    if found.data.endswith(".txt") and fingerprint(found.load("train").x) != folder.config["data"]["sha256"]:
+    if found.data.endswith(".txt") and fingerprint(found.load("train").x) != folder.data_sha256:
         raise errors.InputError(f"The text {found.data!r} has changed since {folder.path} was trained. Bring it back.")
     return found

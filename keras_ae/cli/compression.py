@@ -65,7 +65,7 @@ def decompress(
     import_keras()
     import numpy as np
 
-    from keras_ae import errors
+    from keras_ae import errors, writing
     from keras_ae.data import images
     from keras_ae.models import files
     from keras_ae.tasks import compression as coding
@@ -92,6 +92,7 @@ def decompress(
 
     def write(temporary: Path) -> None:
         array = np.lib.format.open_memmap(temporary, "w+", kind, shape)
+        writing.reserve(temporary)
         with _bar(len(array), "decompressing") as bar:
             coding.decompress(file, chosen, array, bar.update)
         array.flush()

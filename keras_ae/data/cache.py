@@ -4,13 +4,12 @@ import hashlib
 import logging
 import os
 import re
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from keras_ae import reading
+from keras_ae import reading, writing
 from keras_ae.data.dataset import Raw
 from keras_ae.errors import InputError
 
@@ -72,14 +71,12 @@ def _save(path: Path, raw: Raw) -> None:
     if raw.y is not None:
         arrays["y"] = raw.y
     arrays["sha256"] = np.array(_sha256(path, arrays))
-    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            os.replace(temporary, path)  # all or nothing: others may be reading, and this process may be killed
-        finally:
-            temporary.unlink(missing_ok=True)
+        writing.write(path, write)
     except OSError as error:
         logger.info("The data set is not cached: %s cannot be written (%s).", path, error)

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 def read(
     path: Path,
     split: str,
-    image_size: tuple[int, int] | None = None,
+    image_size: Sequence[int] | None = None,
     tokens: str = "character",
     vocabulary_size: int | None = None,
 ) -> Raw:

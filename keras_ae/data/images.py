@@ -1,14 +1,13 @@
 """A folder of image files as one array."""
 
-import os
-import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_ae import reading
+from keras_ae import reading, writing
 from keras_ae.data.dataset import Raw
 from keras_ae.errors import InputError, whole_number
 
@@ -18,7 +17,7 @@ PIXEL = 12  # bytes: three channels in float32
 LOCK = threading.Lock()
 
 
-def read(folder: Path, image_size: tuple[int, int] | None) -> Raw:
+def read(folder: Path, image_size: Sequence[int] | None) -> Raw:
     """All images below a folder, in the order of their paths.
 
     Images are grey (one channel) if all files are, else RGB; transparency is dropped. Hidden and other files are left
@@ -70,17 +69,13 @@ def write(folder: Path, x: np.ndarray, levels: int) -> None:
         )
     from PIL import Image
 
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    temporary.mkdir(parents=True)
-    try:
+    def write_all(temporary: Path) -> None:
+        temporary.mkdir()
         for number, image in enumerate(x):
             pixels = np.round(image * (255 / (levels - 1))).astype("uint8")
             Image.fromarray(pixels[..., 0] if x.shape[-1] == 1 else pixels).save(temporary / f"{number:06}.png")
-        if folder.exists():
-            folder.rmdir()  # an empty one
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+    writing.write_folder(folder, write_all)
 
 
 def _checked_size(image_size: Any) -> tuple[int, int] | None:

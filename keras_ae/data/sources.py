@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
+from keras_ae.checks import Count, ImageSize, checked, one_of
 from keras_ae.data import files, tfds
 from keras_ae.data.dataset import Dataset, Raw
 from keras_ae.data.pixels import check_options, to_dataset
+from keras_ae.data.tokenizer import SPLIT
 from keras_ae.errors import InputError, unknown
 
 
@@ -21,15 +24,16 @@ def list_datasets() -> list[str]:
     return sorted(("digits", *tfds.NAMES))
 
 
+@checked
 def load(
     name: str | os.PathLike[str],
     split: str = "train",
     *,
     binarize: str | None = None,
     levels: bool = False,
-    image_size: tuple[int, int] | None = None,
-    tokens: str = "character",
-    vocabulary_size: int | None = None,
+    image_size: ImageSize | None = None,
+    tokens: Annotated[str, one_of(*SPLIT)] = "character",
+    vocabulary_size: Count | None = None,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """Loads a data set into memory.
@@ -80,6 +84,11 @@ def load(
         raise InputError(
             f"image_size is for a folder of images. Received: image_size={image_size!r} with {os.fspath(name)!r}. "
             "Leave it out."
+        )
+    if (tokens != "character" or vocabulary_size is not None) and not (is_path and path.suffix == ".txt"):
+        raise InputError(
+            f"tokens and vocabulary_size are for text, a .txt file. Received: tokens={tokens!r}, vocabulary_size="
+            f"{vocabulary_size!r} with {os.fspath(name)!r}. Leave them out."
         )
     if is_path:
         raw = files.read(path, split, image_size, tokens, vocabulary_size)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae import reading
+from keras_ae import reading, writing
 from keras_ae.data.cache import cached
 from keras_ae.data.dataset import Raw
 from keras_ae.errors import InputError, unknown
@@ -33,7 +33,10 @@ def read(name: str, split: str, data_dir: str | os.PathLike[str] | None) -> Raw:
     if "://" in chosen:
         raise InputError(f"data_dir (or TFDS_DATA_DIR) must be a folder of this computer. Received: {chosen!r}.")
     root = Path(chosen).expanduser()
-    folder = prepared(name, root) or _prepare(name, root)
+    folder = prepared(name, root)
+    if folder is None:
+        with writing.locked(root / re.sub(r"\W+", "_", name)):
+            folder = prepared(name, root) or _prepare(name, root)  # another process may have prepared it meanwhile
     with reading.readable(folder, f"the data set {name!r} of TensorFlow Datasets"):
         return cached(folder, split, lambda: _decode(name, folder, split))
 

@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from keras_ae import errors, reading
 from keras_ae.backend import KeyedSeed
+from keras_ae.checks import Count, checked
 from keras_ae.evaluation.codes import THRESHOLD
 from keras_ae.evaluation.knee import find_knee
 from keras_ae.evaluation.likelihood import log_likelihood
@@ -124,15 +125,16 @@ class LatentDimChoice:
         return figure
 
 
+@checked
 def choose_latent_dim(
     make: Callable[[int, int], Autoencoder],
     x: Any,
     validation: Any,
     sizes: Iterable[int],
-    epochs: int = 20,
-    batch_size: int = 128,
+    epochs: Count = 20,
+    batch_size: Count = 128,
     seeds: Iterable[int] = (0,),
-    samples: int = 100,
+    samples: Count = 100,
     folder: str | os.PathLike | None = None,
     verbose: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -175,8 +177,6 @@ def choose_latent_dim(
         'No knee: it takes at least 3 sizes, and there are 2.'
     """
     sizes, seeds = _distinct("sizes", sizes, least=1), _distinct("seeds", seeds, least=0)
-    epochs, batch_size = errors.whole_number("epochs", epochs), errors.whole_number("batch_size", batch_size)
-    samples = errors.whole_number("samples", samples)
     model = _made(make, sizes[0], seeds[0])  # before anything is written: its mistakes leave nothing behind
     x, validation = inputs.check_x(model, x), inputs.check_x(model, validation, "validation")
     if len(validation) < 2:
@@ -252,7 +252,7 @@ def _measure(model: Autoencoder, validation: np.ndarray, samples: int) -> dict[s
         found = model.reconstruct_mean(batch.x), model.reconstruction(batch, z, training=False), code
         parts.append(tuple(map(ops.convert_to_numpy, found)))
     means, reconstruction, codes = map(np.concatenate, zip(*parts, strict=True))
-    error = np.square(means - validation).reshape(len(validation), -1)
+    error = np.square(means - validation, dtype="float64").reshape(len(validation), -1)
     figures = {"squared_error": np.nansum(error, axis=1), "reconstruction": reconstruction}
     if not variational:
         return {"score": -reconstruction, **figures}

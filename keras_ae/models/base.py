@@ -1,5 +1,6 @@
 """The contract that every model of the zoo fulfils."""
 
+import inspect
 import math
 import os
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from keras import ops
 
 from keras_ae import errors
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound, likelihoods
+from keras_ae.distributions.normal import log_ratio
 from keras_ae.layers import Head, Sampling
 from keras_ae.models import datasets, inputs, training
 from keras_ae.models.batch import Batch, as_vectors
@@ -250,7 +252,7 @@ class Autoencoder(training.Training):
             )
         if observation not in ("mean", "sample"):
             raise errors.unknown("observation", observation, ("mean", "sample"))
-        generator = keras.random.SeedGenerator(seed)
+        generator = keras.random.SeedGenerator(None if seed is None else errors.seed(seed))
         condition = inputs.check_condition(self, condition, errors.whole_number("n", n))
         codes = self.draw_codes(n, generator, condition)
         if observation == "mean":
@@ -279,6 +281,10 @@ class Autoencoder(training.Training):
 
         return keras_ae.zoo.presets.folder.save(self, folder)
 
+    def saved_parts(self) -> dict[str, keras.layers.Layer]:
+        named = {name: getattr(self, name, None) for name in ("encoder", "decoder", "output_layer", *self.settings)}
+        return {name: part for name, part in named.items() if isinstance(part, keras.layers.Layer)}
+
     def get_config(self) -> dict[str, Any]:
         networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("encoder", "decoder")}
         return {
@@ -290,6 +296,12 @@ class Autoencoder(training.Training):
             "code_activation": keras.saving.serialize_keras_object(self.code_activation),
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.settings},
         }
+
+
+def by_name(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `Autoencoder` as keyword arguments, for a variant that has another default for one of them."""
+    found = inspect.signature(Autoencoder).bind_partial(*args, **kwargs).arguments
+    return {**found.pop("kwargs", {}), **found}
 
 
 class Variational(Autoencoder):
@@ -360,7 +372,7 @@ class Variational(Autoencoder):
 
     def score(self, batch: Batch, seed: Any, samples: int) -> Any:
         z, log_q = self.propose(batch, samples, seed)
-        return ops.mean(log_q - self.log_joint(batch, z), axis=0)
+        return -ops.mean(log_ratio(self.log_joint(batch, z), log_q), axis=0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "posterior": self._posterior_name}

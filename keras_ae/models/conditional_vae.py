@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_ae import backend, divergences
+from keras_ae.checks import checked
 from keras_ae.distributions import DiagonalNormal, bound
 from keras_ae.layers import Head
 from keras_ae.models.base import Variational
@@ -47,8 +48,9 @@ class ConditionalVAE(Variational):
     conditional = True
     bare_y = "condition"
 
+    @checked
     def __init__(self, *args: Any, learned_prior: bool = False, **kwargs: Any) -> None:
-        self.learned_prior = bool(learned_prior)
+        self.learned_prior = learned_prior
         super().__init__(*args, **kwargs)
 
     def make_code_heads(self) -> None:

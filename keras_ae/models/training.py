@@ -1,18 +1,20 @@
 """How a model trains: Keras' own loop over packed batches, with the terms given to `add_loss`."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_ae import backend, errors, schedules
+from keras_ae import backend, errors, schedules, writing
 from keras_ae.models import datasets, inputs, monitoring, steps
 from keras_ae.models.batch import Batch, pack, unpacked
 from keras_ae.optimizers import Adam
-from keras_ae.pipeline import Batches
+from keras_ae.pipeline import Batches, as_it_is
 
 STEPS_PER_EXECUTION = 32
 STEPS_OF: dict[str, Callable] = {"tensorflow": steps.on_tensorflow, "jax": steps.on_jax}
@@ -36,7 +38,7 @@ class Training(keras.Model):
         # Without autocast=False mixed precision would turn targets and weights into half precision.
         super().__init__(autocast=False, **kwargs)
         self.seed = backend.seed_of(seed)
-        self._seeds = iter(np.random.SeedSequence(self.seed).generate_state(64) >> 1)
+        self._seeds_drawn = 0
         self._compiled_functions: dict[str, Any] = {}
         self._called_layers, self._compiled_layers = _Layers(self), _Layers(self)
         self._has_metrics = False
@@ -44,10 +46,12 @@ class Training(keras.Model):
 
     def next_seed(self) -> int:
         """An integer seed for one more layer, a function of the model's seed."""
-        return int(next(self._seeds))
+        self._seeds_drawn += 1
+        return int(np.random.SeedSequence(self.seed).generate_state(self._seeds_drawn)[-1] >> 1)
 
     def finish_building(self) -> None:
         """Adds what every model has beside its networks."""
+        inputs.check_nothing_shared(self.saved_parts())
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
         self.term_means = monitoring.Terms((*self.terms, *self.companions))
         self.built = True
@@ -75,7 +79,10 @@ class Training(keras.Model):
                 it costs more than it gains.
         """
         if kwargs.get("loss") is not None:
-            raise errors.InputError(f"compile takes no loss: {type(self).__name__} has its own. Remove the argument.")
+            raise errors.InputError(
+                f"compile takes no loss: {type(self).__name__} has its own, with -log p(x|z) of its likelihood "
+                "('normal': squared error; 'bernoulli': binary cross-entropy). Remove the argument."
+            )
         if steps_per_execution is not None:
             errors.whole_number("steps_per_execution", steps_per_execution)
         self._unresolved = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
@@ -133,6 +140,21 @@ class Training(keras.Model):
         for kind in ("train", "test", "predict"):
             if getattr(self, f"{kind}_function", None) is not None:
                 getattr(self, f"make_{kind}_function")(force=True)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of a reconstruction: that of x."""
+        return tuple(input_shape)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """What Keras finds by calling the model on tensors without values: a batch has no single shape."""
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` gives, in its order."""
+        others = [metric for metric in self.metrics if metric is not self.term_means]
+        names = [each.name for metric in others for each in getattr(metric, "metrics", [metric])]
+        return [*names, *sorted(self.term_means.shown)]
 
     def now(self, weight: Any) -> Any:
         """The value of a weight, a number or a schedule, at the present training step. To assign another number takes
@@ -211,7 +233,7 @@ class Training(keras.Model):
 
         Raises:
             InputError: an array does not fit the model or its likelihood; nothing has been trained then.
-            TrainingDivergedError: a term became infinite or not a number.
+            TrainingDivergedError: a term or a weight became infinite or not a number.
         """
         if class_weight is not None and inputs.is_arrays(x):
             inputs.check_class_weight(y)
@@ -402,6 +424,32 @@ class Training(keras.Model):
             self._compiled_functions[key] = backend.compiled(self, function, *signature)
         return self._compiled_functions[key]
 
+    def saved_parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers and networks among the constructor's arguments: `get_config` has each of them."""
+        return {}
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Writes the model with optimizer and random state, as `keras.Model.save` does; a file whole or not at all.
+
+        Args:
+            filepath: ends in `.keras`; with `zipped=False` the name of a folder.
+            overwrite, zipped: see `keras.Model.save`.
+
+        Raises:
+            InputError: another ending, of which nothing could be loaded; or a weight is not finite.
+        """
+        monitoring.check_weights(self)
+        name = str(filepath)
+        if zipped is not False and not name.endswith(".keras") and not name.startswith("hf://"):
+            raise errors.InputError(
+                f"A model is saved as a .keras file: other formats, such as .h5, cannot be loaded. Received: {name!r}. "
+                "save_weights writes weights alone, as .weights.h5; export writes a model for serving."
+            )
+        write = functools.partial(super().save, overwrite=overwrite, zipped=zipped, **kwargs)
+        if zipped is False or "://" in name or (not overwrite and Path(name).exists()):  # where Keras asks first
+            return write(filepath)
+        writing.write(Path(filepath), write)
+
     def export(self, filepath: Any, **kwargs: Any) -> Any:
         """Writes a SavedModel for serving; see `keras_ae.export`."""
         from keras_ae import serving
@@ -476,10 +524,10 @@ def _split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple, 
         raise errors.InputError(
             f"validation_split needs arrays and a fraction between 0 and 1. Received: {type(x).__name__}, {fraction!r}."
         )
-    start = len(x) - int(len(x) * fraction)
+    start = len(x) - errors.part("validation_split", fraction, len(x))
     parts = (x, y, sample_weight)
 
     def rows(part: slice) -> tuple:
-        return tree.map_structure(lambda a: None if a is None else np.asarray(a)[part], parts)
+        return tree.map_structure(lambda a: None if a is None else as_it_is(a)[part], parts)
 
     return rows(slice(start)), rows(slice(start, None))

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_ae import backend
+from keras_ae.checks import Count, checked
 from keras_ae.distributions import likelihoods
 from keras_ae.models.base import Autoencoder
 
@@ -23,7 +24,8 @@ def default_limit(model: Autoencoder) -> int:
     return max(1, VALUES // model.largest_layer())
 
 
-def endpoints(model: Autoencoder, limit: int | None = None) -> dict[str, tuple[Any, list[keras.InputSpec]]]:
+@checked
+def endpoints(model: Autoencoder, limit: Count | None = None) -> dict[str, tuple[Any, list[keras.InputSpec]]]:
     """Name -> (function, signature) of everything that an export answers.
 
     Args:

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,21 +10,23 @@ from pathlib import Path
 
 import keras
 
-from keras_ae import errors
-from keras_ae.models import files
+from keras_ae import errors, writing
+from keras_ae.checks import Count, checked
+from keras_ae.models import monitoring
 from keras_ae.models.base import Autoencoder
 from keras_ae.serving import formats
 from keras_ae.serving.signatures import default_limit
 
 
+@checked
 def export(
     model: Autoencoder,
     path: str | os.PathLike,
     format: str = "saved_model",
     warmup: bool = False,
-    limit: int | None = None,
+    limit: Count | None = None,
 ) -> Path:
-    """Writes a model for serving as `path/N/`, with the next free number N from 1.
+    """Writes a model for serving as `path/N/`, whole or not at all, with the next free number N from 1.
 
     `"saved_model"` has TensorFlow Serving's layout and needs TensorFlow alone to run. Signatures, with named inputs and
     outputs:
@@ -59,7 +60,7 @@ def export(
 
     Raises:
         InputError: `path` is a file, or a folder that holds something else than versions in this format; a package is
-            missing; or the format lacks an operation of the model.
+            missing; the format lacks an operation of the model; or a weight is not finite.
 
     Example:
         >>> import keras_ae
@@ -67,8 +68,6 @@ def export(
         >>> export(model, tempfile.mkdtemp()).name
         '1'
     """
-    if not isinstance(model, Autoencoder):
-        raise errors.InputError(f"model must be a model of keras_ae. Received: {type(model).__name__}.")
     if format not in formats.FORMATS:
         raise errors.unknown("format of an export", format, formats.FORMATS)
     if warmup and format != "saved_model":
@@ -83,19 +82,22 @@ def export(
             raise errors.InputError(
                 f"This export needs the package {formats.PACKAGES[extra]}: pip install 'keras-ae[{extra}]'."
             )
+    monitoring.check_weights(model)
     path = Path(path)
-    target = path / str(_next_version(path, format))
-    path.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=path))
-    try:
+    with writing.staged(path / str(_next_version(path, format))) as temporary:
         if keras.backend.backend() == "tensorflow":
-            formats.write(model, staging / "version", format, warmup, limit)
+            formats.write(model, temporary, format, warmup, limit)
         else:
-            _write_in_tensorflow(model, staging, format, warmup, limit)
-        os.rename(staging / "version", target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return target
+            _write_in_tensorflow(model, temporary, format, warmup, limit)
+        while True:
+            target = path / str(_next_version(path, format))
+            try:
+                writing.move_folder(temporary, target)
+            except OSError:
+                if not target.exists():
+                    raise  # else another export took the number meanwhile
+            else:
+                return target
 
 
 def _next_version(path: Path, format: str) -> int:
@@ -118,21 +120,22 @@ def _next_version(path: Path, format: str) -> int:
     return max(map(int, found), default=0) + 1
 
 
-def _write_in_tensorflow(model: Autoencoder, staging: Path, format: str, warmup: bool, limit: int) -> None:
+def _write_in_tensorflow(model: Autoencoder, folder: Path, format: str, warmup: bool, limit: int) -> None:
     """Exports from another backend: through a `.keras` file, in a process that runs TensorFlow."""
-    files.save_model(model, staging / "model.keras")
     program = (
         "import sys, pathlib; from keras_ae import serving; from keras_ae.models import files; "
         "file, folder, format, limit, *warmup = sys.argv[1:]; "
         "serving.write(files.load_model(file), pathlib.Path(folder), format, bool(warmup), int(limit))"
     )
-    arguments = [staging / "model.keras", staging / "version", format, limit, *(["warmup"] if warmup else [])]
-    result = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-    )
+    with tempfile.TemporaryDirectory() as work:
+        model.save(Path(work, "model.keras"))
+        arguments = [Path(work, "model.keras"), folder, format, limit, *warmup * ["warmup"]]
+        result = subprocess.run(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+        )
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
         raise errors.InputError(f"The export needs TensorFlow, in which the model could not be reloaded: {reason}")

@@ -13,13 +13,14 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Annotated, Any, BinaryIO, NamedTuple
 
 import keras
 import numpy as np
 
 from keras_ae import errors, reading
 from keras_ae.backend import in_parallel
+from keras_ae.checks import Count, checked
 from keras_ae.models import Autoencoder, files
 from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import RESERVES, BitsBack, check_model, levels_of
@@ -48,12 +49,13 @@ class Compressed(NamedTuple):
     overhead: int
 
 
+@checked
 def compress(
     x: Any,
     model: Autoencoder,
     path: str | os.PathLike,
-    latent_bits: int = 8,
-    batch_size: int = 16,
+    latent_bits: Annotated[int, "[1, 16]"] = 8,
+    batch_size: Count = 16,
     progress: Callable[[int], None] | None = None,
 ) -> Compressed:
     """Writes images as a file whose size is about the model's negative ELBO (Townsend et al., 2019, arXiv:1901.04866).
@@ -84,9 +86,6 @@ def compress(
         ...     bool((decompress(folder + "/digits.bb", model) == data.x[:32]).all())
         True
     """
-    for name, value, most in (("batch_size", batch_size, FRAME), ("latent_bits", latent_bits, MOST_BITS)):
-        if errors.whole_number(name, value) > most:
-            raise errors.InputError(f"{name} must be from 1 to {most:,}. Received: {value}.")
     coder = BitsBack(model, latent_bits, batch_size)
     x = x if isinstance(x, np.ndarray) else np.asarray(x)
     if x.shape[1:] != model.event_shape:
@@ -134,6 +133,7 @@ def compress(
     return Compressed(len(x), size, 8 * size / max(x.size, 1), size - coded)
 
 
+@checked
 def decompress(
     path: str | os.PathLike,
     model: Autoencoder,
@@ -188,11 +188,13 @@ def decompress(
     return out
 
 
+@checked
 def dtype(model: Autoencoder) -> str:
     """The type of a model's decompressed images."""
     return "uint8" if levels_of(model) <= 256 else "uint16"
 
 
+@checked
 def identity(model: Autoencoder) -> str:
     """A hash of a model's settings and weights."""
     config = {key: value for key, value in model.get_config().items() if key != "name"}
@@ -202,6 +204,7 @@ def identity(model: Autoencoder) -> str:
     return found.hexdigest()
 
 
+@checked
 def read_header(path: str | os.PathLike, model: Autoencoder) -> dict[str, Any]:
     """The header of a compressed file, checked: `count`, `shape`, `model`, `numerics`, and the settings.
 

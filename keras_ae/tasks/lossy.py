@@ -8,11 +8,12 @@ import hashlib
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from keras_ae import errors, reading
+from keras_ae.checks import checked
 from keras_ae.models import Autoencoder, files, inputs
 from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import entropy_coders
@@ -25,7 +26,10 @@ NUMBERS = (int, float)
 STEPS = container.Range(1e-9, 1e9, NUMBERS)
 
 
-def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: float = 0.5) -> Compressed:
+@checked
+def compress_codes(
+    x: Any, model: Autoencoder, path: str | os.PathLike, step: Annotated[float, "[1e-9, 1e9]"] = 0.5
+) -> Compressed:
     """Writes the codes of examples, rounded to multiples of `step` standard deviations and entropy-coded (transform
     coding with a learned transform; Balle et al., 2017, arXiv:1611.01704, with a fixed normal model of each dimension).
 
@@ -52,10 +56,6 @@ def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: fl
         ((360, 8, 8, 1), True)
     """
     _check_model(model)
-    if not STEPS.holds(step):
-        raise errors.InputError(
-            f"step must be a positive number of standard deviations, from 1e-9 to 1e9. Received: {step!r}."
-        )
     codes = model.encode(inputs.check_x(model, x)).reshape(len(x), -1).astype("float64")
     mean, width = codes.mean(axis=0), step * np.maximum(codes.std(axis=0), 1e-6)
     symbols = np.round((codes - mean) / width)
@@ -82,6 +82,7 @@ def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: fl
     return Compressed(len(codes), len(file), 8 * len(file) / np.asarray(x).size, len(file) - len(words))
 
 
+@checked
 def decompress_codes(path: str | os.PathLike, model: Autoencoder) -> np.ndarray:
     """What the model decodes from the codes of a file of `compress_codes`: (n, *event).
 

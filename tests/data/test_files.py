@@ -75,6 +75,12 @@ def test_binary_data_is_recognised_and_not_changed_by_binarize(tmp_path, x):
         assert set(np.unique(data.x)) == {0.0, 1.0} and data.x.sum() == len(data)
 
 
+def test_binary_data_with_gaps_is_binary(tmp_path):
+    (tmp_path / "x.csv").write_text("0,1,\n,1,0\n1,,1\n0,0,0\n")
+    data = load(tmp_path / "x.csv", "all", binarize="threshold")
+    assert data.pixels == "binary" and data.is_discrete and data.range == (0, 1) and np.isnan(data.x).sum() == 3
+
+
 def test_uint8_table_is_values(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(40, dtype=np.uint8).reshape(10, 4))
     train = load(tmp_path / "x.npy")

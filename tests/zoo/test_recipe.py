@@ -14,6 +14,7 @@ from keras_ae.evaluation.baselines import independent
 from keras_ae.training import RunFolder
 from keras_ae.zoo import runs
 from keras_ae.zoo.recipe import Recipe
+from keras_ae.zoo.registry import create
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -30,7 +31,7 @@ def test_the_variance_of_a_normal_likelihood(name):
     assert recipe.build(recipe.load("train")).likelihood.variance == float(name[len("normal-") :])
 
 
-@pytest.mark.parametrize(("name", "message"), [("normal-x", "Unknown likelihood"), ("normal-0", "positive number")])
+@pytest.mark.parametrize(("name", "message"), [("normal-x", "Unknown likelihood"), ("normal-0", "variance must be")])
 def test_no_such_variance(name, message):
     recipe = Recipe("vae", hidden=(4,), latent_dim=2, likelihood=name)
     with pytest.raises(InputError, match=message):
@@ -116,3 +117,44 @@ def test_few_labels_are_given(tmp_path):
     assert not (tmp_path / "new").exists()
     with pytest.raises(InputError, match="labels=5000 are 500 of each class, but class 0 has"):
         Recipe(**settings, labels=5000).load("train")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"options": {"likelihood": "normal"}}, r"options must not hold 'likelihood': use .*--likelihood"),
+        ({"options": {"latent_dim": 3}}, "--latent-dim"),
+        ({"options": {"seed": 1}}, "--seed"),
+        ({"options": {"name": "x"}}, "options must not hold 'name': the recipe sets it"),
+        ({"options": {"network": "conv"}}, "--network"),
+        ({"options": {"condition_dim": 3}}, "'condition_dim': the recipe sets it"),
+        ({"network_options": {"seed": 1}}, "network_options must not hold 'seed'"),
+        ({"network_options": {"hidden": (3,)}, "hidden": (4,)}, "network_options must not hold 'hidden'"),
+        ({"optimizer_options": {"learning_rate": 1.0}}, "optimizer_options must not hold 'learning_rate'"),
+        ({"model": "linear_ae", "likelihood": "bernoulli"}, "linear_ae .*takes no likelihood"),
+        ({"levels": "no"}, "levels must be True or False"),
+    ],
+)
+def test_settings_that_would_be_ignored_are_refused(settings, words):
+    with pytest.raises(InputError, match=words):
+        Recipe(**{"model": "vae", **settings})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("linear_ae", {"tied": "false"}),
+        ("conditional_vae", {"learned_prior": "false", "condition_dim": 2}),
+        ("iwae", {"doubly_reparameterized": 2}),
+    ],
+)
+def test_a_text_is_no_yes_or_no(name, options):
+    with pytest.raises(InputError, match=f"{next(iter(options))} must be True or False"):
+        create(name, (4,), 2, **options)
+
+
+def test_an_output_layer_that_would_be_ignored_is_refused():
+    with pytest.raises(InputError, match="'resnet' has an output layer of its own"):
+        create("vae", (8, 8, 1), 2, network="resnet", output_layer="dense")
+    with pytest.raises(InputError, match="tokens and vocabulary_size are for text"):
+        Recipe("vae", vocabulary_size=9).load("train")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ae import errors, models
+from keras_ae.checks import checked
 from keras_ae.models import files
 from keras_ae.zoo.presets import folder as folders
 from keras_ae.zoo.recipe import Recipe
@@ -38,6 +39,7 @@ class Preset:
     tolerance: float = 0.005
 
 
+@checked
 def list_presets(pattern: str = "*") -> list[str]:
     """Names of the presets that match a shell pattern.
 
@@ -47,6 +49,7 @@ def list_presets(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter((path.stem for path in SETTINGS.glob("*.json")), pattern))
 
 
+@checked
 def preset(name: str) -> Preset:
     """The settings of a preset.
 
@@ -59,7 +62,13 @@ def preset(name: str) -> Preset:
     return Preset(**{**settings, "name": name, "recipe": Recipe(**settings["recipe"])})
 
 
-def from_preset(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> models.Autoencoder:
+@checked
+def from_preset(
+    name: str | os.PathLike,
+    folder: str | os.PathLike | None = None,
+    custom_objects: dict[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> models.Autoencoder:
     """A trained model by its name.
 
     Args:
@@ -67,6 +76,7 @@ def from_preset(name: str | os.PathLike, folder: str | os.PathLike | None = None
             `saved_models/` of the repository; or the path of a preset's folder, such as "./mine"; or "hf://owner/name"
             of the Hugging Face hub (needs the extra `hub`).
         folder: the one place where the name is looked for; None for those above.
+        custom_objects, safe_mode: see `keras_ae.load_model`; False only for presets that you trust as programs.
 
     Returns:
         The model, compiled with a new optimizer, after the SHA-256 of every file of the preset was verified.
@@ -74,9 +84,10 @@ def from_preset(name: str | os.PathLike, folder: str | os.PathLike | None = None
     Raises:
         InputError: there is no such preset, or a file of it is missing, altered or not in its index.
     """
-    return folders.load(find(name, folder))
+    return folders.load(find(name, folder), custom_objects=custom_objects, safe_mode=safe_mode)
 
 
+@checked
 def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Path:
     """The folder of a preset."""
     if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
@@ -122,6 +133,7 @@ def _in_folder(name: str | os.PathLike, folder: Path, is_path: bool) -> Path:
     return folder / name
 
 
+@checked
 def upload_preset(folder: str | os.PathLike, repository: str) -> str:
     """Puts the folder of a preset on the Hugging Face hub, for `from_preset` of everybody.
 
@@ -140,11 +152,11 @@ def upload_preset(folder: str | os.PathLike, repository: str) -> str:
         'https://huggingface.co/me/digits/commit/...'
     """
     name = _repository(repository)
-    folders.verify(Path(folder))
+    found = folders.verify(Path(folder))
 
     def upload(hub: Any) -> str:
         hub.create_repo(name, exist_ok=True)
-        return str(hub.upload_folder(repo_id=name, folder_path=os.fspath(folder)))
+        return str(hub.upload_folder(repo_id=name, folder_path=os.fspath(found)))
 
     return _with_hub(repository, "uploaded", upload)
 

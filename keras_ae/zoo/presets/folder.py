@@ -6,28 +6,35 @@ NAME/pairs.npz       inputs and the codes and reconstructions that they must giv
 NAME/metrics.json    what was measured
 NAME/README.md       the model card
 NAME/index.json      format and the SHA-256 of every other file
+
+A folder that is there keeps what is not in its index. Its new files lie whole in NAME/.new before the first of the old
+ones is replaced, and are what is loaded until the last one is: whenever the process dies, the folder is the old preset
+or the new one.
 """
 
+import functools
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from keras_ae import errors, models, reading, serving
+from keras_ae import errors, models, reading, serving, writing
+from keras_ae.checks import checked
 from keras_ae.models import files
 
 FORMAT = 1
+NEW = ".new"
 INDEX, MODEL, SAVED_MODEL = "index.json", "model.keras", "1"
 PAIRS, METRICS, CARD = "pairs.npz", "metrics.json", "README.md"
 PAIRS_STORED = 4
 
 
+@checked
 def save(
     model: models.Autoencoder,
     folder: str | os.PathLike,
@@ -35,7 +42,7 @@ def save(
     metrics: dict[str, Any] | None = None,
     pictures: Iterable[Path] = (),
 ) -> Path:
-    """Writes a preset's folder; one that is there is replaced as a whole, and only if it is a preset's.
+    """Writes a preset's folder; of one that is there the files of its index are replaced, and all others stay.
 
     Args:
         model: any model of the zoo.
@@ -48,7 +55,8 @@ def save(
         The folder.
 
     Raises:
-        InputError: the folder exists and is no preset's.
+        InputError: the folder holds something and is no preset's; it has a file of its own where one of the preset
+            belongs; or a weight is not finite.
 
     Example:
         >>> import tempfile, keras_ae
@@ -57,46 +65,139 @@ def save(
         ['1', 'README.md', 'index.json', 'model.keras', 'pairs.npz']
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / INDEX).is_file():
-        raise errors.InputError(f"{folder} exists and is no preset's folder. Choose a new one.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with writing.staged(folder / NEW if check_target(folder) else folder) as temporary:
+        temporary.mkdir()
         bare = without_optimizer(model)
-        bare.save(staging / MODEL)
-        serving.export(bare, staging / "served").rename(staging / SAVED_MODEL)
-        (staging / "served").rmdir()
-        np.savez_compressed(staging / PAIRS, **pairs(bare))
-        (staging / CARD).write_text(card or f"# {folder.name}\n\nA {type(model).__name__} of keras_ae.\n")
+        bare.save(temporary / MODEL)
+        serving.export(bare, temporary / "served").rename(temporary / SAVED_MODEL)
+        (temporary / "served").rmdir()
+        np.savez_compressed(temporary / PAIRS, **pairs(bare))
+        (temporary / CARD).write_text(card or f"# {folder.name}\n\nA {type(model).__name__} of keras_ae.\n")
         if metrics is not None:
-            (staging / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+            (temporary / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
         for picture in pictures:
-            shutil.copy(picture, staging)
-        hashes = {name: sha256(staging / name) for name in _files(staging)}
+            shutil.copyfile(picture, temporary / picture.name)
+        hashes = {name: sha256(temporary / name) for name in _files(temporary)}
         index = {"format": FORMAT, "name": folder.name, "files": hashes}
-        (staging / INDEX).write_text(json.dumps(index, indent=2) + "\n")
-        staging.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        staging.rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        (temporary / INDEX).write_text(json.dumps(index, indent=2) + "\n")
+        if not check_target(folder, hashes):
+            try:
+                writing.move_folder(temporary, folder)
+                return folder
+            except OSError:
+                if not check_target(folder, hashes):
+                    raise  # else another process saved it meanwhile
+        with writing.locked(folder / NEW):
+            _finish(folder)  # what a killed process began
+            check_target(folder, hashes)
+            writing.move_folder(temporary, folder / NEW)
+            _finish(folder)
     return folder
 
 
-def load(folder: Path) -> models.Autoencoder:
-    """The model of a preset's folder, compiled anew, after its files were verified."""
-    verify(folder)
-    model = files.load_model(folder / MODEL)
-    model.compile("adam")
-    return model
+@checked
+def check_target(folder: Path, names: Iterable[str] = ()) -> bool:
+    """Whether a preset's folder is there; raises InputError where something else is.
+
+    Args:
+        folder: where a preset is to be saved.
+        names: the files that are to be written.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    try:
+        listed = {*_index(folder), *_index(_current(folder))}
+    except errors.InputError as error:
+        raise errors.InputError(f"{folder} exists and is no preset's folder. Choose a new one. ({error})") from error
+    others = [name for name in names if name not in listed and (folder / name).exists()]
+    if others:
+        raise errors.InputError(
+            f"{folder} holds files that its preset did not write, in the place of new ones: {', '.join(others)}. Move "
+            "them away, or choose a new folder."
+        )
+    return True
 
 
-def verify(folder: Path) -> None:
+def _finish(folder: Path) -> None:
+    """Puts new files in their places, the index last; can be interrupted at any moment, and be done again."""
+    new = folder / NEW
+    if not new.is_dir():
+        return
+    names = _index(new)
+    for name in set(_index(folder)) - set(names):
+        (folder / name).unlink(missing_ok=True)
+        for parent in PurePosixPath(name).parents[:-1]:
+            if not any((folder / parent).iterdir()):
+                (folder / parent).rmdir()
+    for name in (*names, INDEX):
+        files.write(folder / name, functools.partial(shutil.copyfile, new / name))
+    writing.remove_folder(new)
+
+
+def _current(folder: Path) -> Path:
+    """Where the files of a preset are: in its folder, or in that of new ones as long as not all are in their places."""
+    return folder / NEW if (folder / NEW / INDEX).is_file() else folder
+
+
+@checked
+def load(folder: Path, **loading: Any) -> models.Autoencoder:
+    """Loads the model of a preset's folder, compiled with a new optimizer, after its files were verified.
+
+    Args:
+        folder: of the preset.
+        **loading: arguments of `keras_ae.load_model`.
+    """
+    while True:
+        before = _state(folder)
+        try:
+            model = files.load_model(verify(folder) / MODEL, **loading)
+        except (errors.InputError, FileNotFoundError):
+            if _state(folder) == before:
+                raise  # else it was replaced while it was read
+        else:
+            model.compile("adam")
+            return model
+
+
+def _state(folder: Path) -> tuple[Path, bytes]:
+    """What differs after a preset was replaced."""
+    file = _current(folder) / INDEX
+    try:
+        return file, file.read_bytes()
+    except OSError:
+        return file, b""
+
+
+@checked
+def verify(folder: Path) -> Path:
     """Raises InputError unless every file is there and is what it was when the preset was saved.
 
     The index lists the model's file and all of the SavedModel. Other files that are not in it are ignored: hubs add
-    their own. Its names may not lead out of the folder.
+    their own.
+
+    Returns:
+        The folder that holds the files.
+    """
+    found = _current(folder)
+    _verify(found, _index(found))
+    return found
+
+
+def _verify(folder: Path, listed: dict[str, str]) -> None:
+    missing = [name for name in listed if not (folder / name).is_file()]
+    altered = [name for name in listed if name not in missing and sha256(folder / name) != listed[name]]
+    unlisted = sorted({name for name in _files(folder) if name.startswith(f"{SAVED_MODEL}/")} - listed.keys())
+    found = {"missing": missing, "altered": altered, f"not in {INDEX}": unlisted}
+    complaints = [f"{', '.join(names)} {what}" for what, names in found.items() if names]
+    if complaints:
+        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(complaints)}. Get it again.")
+
+
+def _index(folder: Path) -> dict[str, str]:
+    """Name -> SHA-256 of the files that a preset's index lists.
+
+    Raises:
+        InputError: there is no such folder, or its index is none of a preset.
     """
     if not (folder / INDEX).is_file():
         why = f"it has no {INDEX}" if folder.is_dir() else "there is no such folder"
@@ -111,20 +212,13 @@ def verify(folder: Path) -> None:
             "Install a newer keras_ae."
         )
     outside = [name for name in listed if not _is_inside(folder, name)]
-    missing = [name for name in listed if name not in outside and not (folder / name).is_file()]
-    altered = [name for name in listed if name not in outside + missing and sha256(folder / name) != listed[name]]
-    read = {MODEL, *(name for name in _files(folder) if name.startswith(f"{SAVED_MODEL}/"))}
-    found = {
-        f"outside of the folder, though in {INDEX}": outside,
-        "missing": missing,
-        "altered": altered,
-        f"not in {INDEX}": sorted(read - listed.keys()),
-    }
-    complaints = [f"{', '.join(map(str, names))} {what}" for what, names in found.items() if names]
-    if complaints:
-        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(complaints)}. Get it again.")
+    if outside or MODEL not in listed:
+        why = f"{outside[0]!r} lies outside of the folder" if outside else f"it does not list {MODEL}"
+        raise errors.InputError(f"{folder / INDEX} is damaged: {why}. Get the folder again.")
+    return listed
 
 
+@checked
 def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     """A copy that was not compiled: of its training it has the weights alone."""
     copy = type(model).from_config(model.get_config())
@@ -132,6 +226,7 @@ def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     return copy
 
 
+@checked
 def pairs(model: models.Autoencoder) -> dict[str, Any]:
     """A few inputs that the likelihood can explain, made of random codes, with their codes and reconstructions."""
     generator = np.random.default_rng(0)
@@ -149,6 +244,7 @@ def pairs(model: models.Autoencoder) -> dict[str, Any]:
     return found if condition is None else {**found, "condition": condition}
 
 
+@checked
 def sha256(path: Path) -> str:
     """Of a file."""
     with open(path, "rb") as file:

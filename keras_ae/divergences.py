@@ -4,43 +4,65 @@ Divergences of distributions give one value per example. Statistics of samples (
 value per batch; `weight` lets examples count more or less, as repeated examples would.
 """
 
+import functools
+import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from keras import ops
 
 from keras_ae import errors
-from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, sum_event
+from keras_ae.checks import Positive, Rows, Tensor, argument, checked
+from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, log_ratio, sum_event
 from keras_ae.distributions.priors import StandardNormal
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 TINY = 1e-7  # keeps logarithms of mean activations finite
+FAR = 1e15  # codes that no kernel tells from farther ones, and whose squared distances float32 holds
 
 
+def _distribution(name: str, value: Any) -> Any:
+    """`value`, or an error where it has no `log_prob`."""
+    if inspect.isclass(value) or not hasattr(value, "log_prob"):
+        raise errors.wrong(name, "a distribution, with a method log_prob", value)
+    return value
+
+
+Distribution = Annotated[Any, _distribution]
+Diagonal = Annotated[Any, functools.partial(argument, DiagonalNormal)]
+Normal = Annotated[Any, functools.partial(argument, DiagonalNormal | FullNormal | StandardNormal)]
+
+
+@checked
 def kl_diagonal_standard(q: DiagonalNormal, p: StandardNormal) -> Any:
     """KL(N(m, diag s^2) || N(0, I)) = 0.5 sum(m^2 + s^2 - log s^2 - 1) (Kingma and Welling, 2014, appendix B)."""
     return sum_event(kl_by_dimension(q), len(p.event_shape))
 
 
-def kl_by_dimension(q: Any) -> Any:
+@checked
+def kl_by_dimension(q: Diagonal) -> Any:
     """The summands of `kl_diagonal_standard`, one per dimension of the code."""
     return 0.5 * (ops.square(q.mean) + ops.expm1(q.log_var) - q.log_var)
 
 
+@checked
 def kl_full_standard(q: FullNormal, p: StandardNormal) -> Any:
     """KL(N(m, S) || N(0, I)) = 0.5 (|m|^2 + tr S - log det S - d), with S = L L^T."""
     trace = ops.sum(ops.square(q.scale_tril), axis=(-2, -1))
     return 0.5 * (ops.sum(ops.square(q.mean), axis=-1) + trace - q.log_det() - q.mean.shape[-1])
 
 
+@checked
 def kl_diagonal(q: DiagonalNormal, p: DiagonalNormal) -> Any:
     """KL(N(m1, diag s1^2) || N(m2, diag s2^2)) = 0.5 sum((s1^2 + (m1 - m2)^2) / s2^2 - log s1^2 / s2^2 - 1)."""
-    log_ratio = q.log_var - p.log_var
-    terms = ops.square(q.mean - p.mean) * ops.exp(-p.log_var) + ops.expm1(log_ratio) - log_ratio
+    log_variances = q.log_var - p.log_var
+    shift = (q.mean - p.mean) * ops.exp(-0.5 * p.log_var)
+    terms = ops.square(shift) + ops.expm1(log_variances) - log_variances
     return 0.5 * sum_event(terms, ops.ndim(q.mean) - 1)
 
 
+@checked
 def kl_full(q: DiagonalNormal | FullNormal, p: DiagonalNormal | FullNormal) -> Any:
     """KL(N(m1, S1) || N(m2, S2)) = 0.5 (tr S2^-1 S1 + (m2 - m1)^T S2^-1 (m2 - m1) - d + log(det S2 / det S1))
     (Rasmussen and Williams, 2006, Gaussian Processes for Machine Learning, eq. A.23).
@@ -54,6 +76,7 @@ def kl_full(q: DiagonalNormal | FullNormal, p: DiagonalNormal | FullNormal) -> A
     return 0.5 * (squares - q.mean.shape[-1] + p.log_det() - q.log_det())
 
 
+@checked
 def as_full(q: DiagonalNormal | FullNormal) -> FullNormal:
     """The same distribution with its Cholesky factor."""
     if isinstance(q, FullNormal):
@@ -71,7 +94,8 @@ CLOSED_FORMS: dict[tuple[type, type], Callable] = {
 }
 
 
-def kl(q: Any, p: Any, z: Any = None) -> Any:
+@checked
+def kl(q: Distribution, p: Distribution, z: Tensor | None = None) -> Any:
     """KL(q || p): the closed form where there is one, else the sampled value at z.
 
     Args:
@@ -88,16 +112,18 @@ def kl(q: Any, p: Any, z: Any = None) -> Any:
     return closed_form(q, p) if closed_form else kl_sample(q, p, z)
 
 
-def kl_sample(q: Any, p: Any, z: Any) -> Any:
+@checked
+def kl_sample(q: Distribution, p: Distribution, z: Tensor) -> Any:
     """log q(z) - log p(z): unbiased for KL(q || p) when z is drawn from q.
 
     For anything with `log_prob`. With several samples, z of shape (samples, batch, *event), their mean is the Monte
     Carlo estimate.
     """
-    return q.log_prob(z) - p.log_prob(z)
+    return -log_ratio(p.log_prob(z), q.log_prob(z))
 
 
-def kl_bernoulli(p: Any, q: Any) -> Any:
+@checked
+def kl_bernoulli(p: Tensor, q: Tensor) -> Any:
     """KL(Bernoulli(p) || Bernoulli(q)) = p log(p / q) + (1 - p) log((1 - p) / (1 - q)), of every value, in nats.
 
     >>> float(kl_bernoulli(0.5, 0.5))
@@ -107,6 +133,7 @@ def kl_bernoulli(p: Any, q: Any) -> Any:
     return p * ops.log(p / q) + (1 - p) * ops.log((1 - p) / (1 - q))
 
 
+@checked
 def entropy(q: DiagonalNormal | FullNormal) -> Any:
     """H(N(m, S)) = 0.5 (d log 2 pi e + log det S) in nats (Cover and Thomas, 2006, theorem 8.4.1).
 
@@ -116,7 +143,8 @@ def entropy(q: DiagonalNormal | FullNormal) -> Any:
     return 0.5 * (math.prod(q.mean.shape[1:]) * (LOG_2PI + 1) + q.log_det())
 
 
-def wasserstein2(q: Any, p: Any) -> Any:
+@checked
+def wasserstein2(q: Normal, p: Normal) -> Any:
     """The squared 2-Wasserstein distance between normals (Givens and Shortt, 1984; Dowson and Landau, 1982).
 
         W2^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))
@@ -149,17 +177,21 @@ def _as_normal(p: Any, like: Any) -> Any:
     return DiagonalNormal(zeros, zeros)
 
 
-def nuclear_norm(a: Any) -> Any:
+@checked
+def nuclear_norm(a: Tensor) -> Any:
     """The sum of the singular values of a matrix.
 
     Its gradient is U V^T, here taken from one decomposition of constants: derivatives of the decomposition itself, or
     of eigenvalues, are infinite where singular values vanish or coincide.
     """
+    if len(a.shape) < 2:
+        raise errors.wrong("a", "a matrix", a)
     u, _, vh = ops.linalg.svd(ops.stop_gradient(a), full_matrices=False)
     return ops.sum(ops.stop_gradient(ops.matmul(u, vh)) * a, axis=(-2, -1))
 
 
-def wasserstein2_codes(z: Any, weight: Any = None) -> Any:
+@checked
+def wasserstein2_codes(z: Rows, weight: Tensor | None = None) -> Any:
     """W2^2(N(m, S), N(0, I)), with m and S the mean and the covariance (divided by n) of a batch of codes.
 
     The singular values of the centred codes give the square root of S, which may be singular: fewer examples than
@@ -176,13 +208,23 @@ def wasserstein2_codes(z: Any, weight: Any = None) -> Any:
     return ops.sum(ops.square(mean)) + ops.sum(ops.square(root)) + z.shape[1] - 2 * nuclear_norm(root)
 
 
+def _weights(z: Any, weight: Any) -> Any:
+    """The weight of each example: (n,)."""
+    if weight is None:
+        return ops.ones_like(z[:, 0])
+    if len(weight.shape) != 1 or (weight.shape[0] or z.shape[0]) != (z.shape[0] or weight.shape[0]):
+        raise errors.wrong("weight", f"a tensor of shape ({z.shape[0]},)", weight)
+    return ops.cast(weight, z.dtype)
+
+
 def _shares(z: Any, weight: Any) -> Any:
     """The share of each example in a mean over the batch: (n,), adding up to one."""
-    weight = ops.ones_like(z[:, 0]) if weight is None else ops.cast(weight, z.dtype)
+    weight = _weights(z, weight)
     return ops.divide_no_nan(weight, ops.sum(weight))
 
 
-def batch_mean(values: Any, weight: Any = None) -> Any:
+@checked
+def batch_mean(values: Rows, weight: Tensor | None = None) -> Any:
     """The mean over the batch, weighted if there is a weight: (n, *shape) -> shape."""
     flat = ops.reshape(values, (ops.shape(values)[0], -1))
     return ops.reshape(ops.sum(_shares(flat, weight)[:, None] * flat, axis=0), values.shape[1:])
@@ -199,7 +241,14 @@ def _rbf(squares: Any, scale: float) -> Any:
 KERNELS = {"imq": _inverse_multiquadratic, "rbf": _rbf}
 
 
-def mmd(x: Any, y: Any, kernel: str = "imq", scales: Sequence[float] = SCALES, weight: Any = None) -> Any:
+@checked
+def mmd(
+    x: Rows,
+    y: Rows,
+    kernel: str = "imq",
+    scales: Sequence[Positive] = SCALES,
+    weight: Tensor | None = None,
+) -> Any:
     """The squared maximum mean discrepancy of two samples, unbiased (Gretton et al., 2012, JMLR 13, eq. 3).
 
         MMD^2 = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j)
@@ -223,8 +272,10 @@ def mmd(x: Any, y: Any, kernel: str = "imq", scales: Sequence[float] = SCALES, w
     if kernel not in KERNELS:
         raise errors.unknown("kernel", kernel, KERNELS)
     dim = math.prod(x.shape[1:])
-    x, y = ops.reshape(x, (-1, dim)), ops.reshape(y, (-1, dim))
-    weight = ops.ones_like(x[:, 0]) if weight is None else ops.cast(weight, x.dtype)
+    if math.prod(y.shape[1:]) != dim:
+        raise errors.wrong("y", f"examples of as many values as those of x, {dim}", y)
+    x, y = (ops.clip(ops.reshape(sample, (-1, dim)), -FAR, FAR) for sample in (x, y))
+    weight = _weights(x, weight)
 
     def similarity(a: Any, b: Any) -> Any:
         squares = ops.sum(ops.square(a), 1)[:, None] + ops.sum(ops.square(b), 1) - 2 * ops.matmul(a, ops.transpose(b))

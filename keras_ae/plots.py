@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from keras_ae import errors
+from keras_ae.checks import Count, Examples, Natural, Seed, checked, numbers, of_each
 from keras_ae.models import Autoencoder, LinearAE, Variational, files
 
 TRAINING, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: told apart by everyone
@@ -22,12 +23,26 @@ CELL = 0.55  # inches per image
 DPI = 150
 
 
-def save(figure: Figure, path: str | Path, dpi: int = DPI) -> None:
+def _images(name: str, value: Any) -> np.ndarray:
+    """`value` as images in float32; NaN is not drawn."""
+    array = numbers(name, value).astype("float32")
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape or np.isinf(array).any():
+        wanted = "finite images of shape (n, height, width, 1 or 3), n at least 1; other data can be written as .npz"
+        raise errors.wrong(name, wanted, array)
+    return array
+
+
+Images = Annotated[np.ndarray, _images]
+
+
+@checked
+def save(figure: Figure, path: str | Path, dpi: Count = DPI) -> None:
     """Writes a figure whole or not at all; makes the folders above it."""
     files.write(Path(path), lambda temporary: figure.savefig(temporary, dpi=dpi, bbox_inches="tight", pad_inches=0.05))
 
 
-def image_grid(images: np.ndarray, columns: int | None = None) -> Figure:
+@checked
+def image_grid(images: Images, columns: Count | None = None) -> Figure:
     """Images, (n, height, width, channels), as one grid with small gaps.
 
     >>> image_grid(np.zeros((6, 8, 8, 1))).axes[0].get_images()[0].get_array().shape
@@ -40,7 +55,8 @@ def image_grid(images: np.ndarray, columns: int | None = None) -> Figure:
     return figure
 
 
-def tiled(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.ndarray:
+@checked
+def tiled(images: Images, columns: Count | None = None, gap: Natural = 1) -> np.ndarray:
     """Images, (n, height, width, channels), in rows of one image with values from 0 to 1; about as many rows as columns
     where `columns` is None."""
     images = _checked(images)
@@ -48,12 +64,19 @@ def tiled(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.nd
     return _tile(images, math.ceil(len(images) / columns), columns, gap)
 
 
-def labelled_rows(rows: Mapping[str, np.ndarray]) -> Figure:
-    """Rows of images with a label at the left of each; all rows have as many images."""
-    images = np.stack(np.broadcast_arrays(*(_checked(row) for row in rows.values())))  # grey rows beside coloured ones
+@checked
+def labelled_rows(rows: Mapping[str, Images]) -> Figure:
+    """Rows of images with a label at the left of each; all rows have as many images, and what is white in the first is
+    white in all."""
+    if len({row.shape[:3] for row in rows.values()}) != 1:
+        raise errors.wrong("rows", "rows of as many images, of one size", [row.shape for row in rows.values()])
+    white = _white(next(iter(rows.values())))
+    scaled = (_checked(row, white) for row in rows.values())
+    images = np.stack(np.broadcast_arrays(*scaled))  # grey rows beside coloured ones
     return image_table(images, list(rows))
 
 
+@checked
 def image_table(images: np.ndarray, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
     """Rows of images, with labels at the left of the rows and above the columns.
 
@@ -79,25 +102,31 @@ def image_table(images: np.ndarray, rows: Sequence[str] = (), columns: Sequence[
     return figure
 
 
-def reconstructions(originals: np.ndarray, by_epoch: Mapping[int, np.ndarray]) -> Figure:
+@checked
+def reconstructions(originals: Images, by_epoch: Mapping[int, Images]) -> Figure:
     """Originals, and below them their reconstructions after some epochs."""
     return labelled_rows({"original": originals, **{f"epoch {epoch}": by_epoch[epoch] for epoch in sorted(by_epoch)}})
 
 
-def side_by_side(originals: np.ndarray, reconstructed: np.ndarray, columns: int = 10) -> Figure:
+@checked
+def side_by_side(originals: Images, reconstructed: Images, columns: Count = 10) -> Figure:
     """Originals and reconstructions in two rows, in blocks of `columns`."""
-    _checked(originals)
+    if len(reconstructed) != len(originals):
+        raise errors.wrong("reconstructed", f"as many images as originals, {len(originals)}", reconstructed)
+    white = _white(originals)
+    both = (("original", _checked(originals, white)), ("reconstruction", _checked(reconstructed, white)))
     rows: dict[str, np.ndarray] = {}
     for block, start in enumerate(range(0, len(originals), columns)):
-        for label, images in (("original", originals), ("reconstruction", reconstructed)):
-            part = np.asarray(images[start : start + columns], "float32")
+        for label, images in both:
+            part = images[start : start + columns]
             missing = min(columns, len(originals)) - len(part)
             blank = np.ones((missing, *part.shape[1:]), "float32")
             rows[label + " " * block] = np.concatenate([part, blank])  # keys differ, labels look the same
     return labelled_rows(rows)
 
 
-def samples(model: Variational, n: int = 64, seed: int = 0) -> Figure:
+@checked
+def samples(model: Variational, n: Count = 64, seed: Seed = 0) -> Figure:
     """New examples from the prior: the means of p(x|z); of a conditional model one class a row."""
     if not model.conditional:
         return image_grid(model.sample(n, seed=seed))
@@ -106,7 +135,8 @@ def samples(model: Variational, n: int = 64, seed: int = 0) -> Figure:
     return image_grid(model.sample(len(classes), seed=seed, condition=classes), columns=columns)
 
 
-def manifold(model: Autoencoder, size: int = 20) -> Figure:
+@checked
+def manifold(model: Autoencoder, size: Count = 20) -> Figure:
     """What the decoder makes of a grid of 2-D codes at the quantiles of the standard normal from 5 % to 95 %.
 
     Raises:
@@ -131,7 +161,8 @@ def manifold(model: Autoencoder, size: int = 20) -> Figure:
     return figure
 
 
-def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
+@checked
+def codes(values: Examples, labels: Any = None) -> Figure:
     """A scatter of codes, (n, dimensions), coloured by label; more than two dimensions through PCA.
 
     Args:
@@ -139,6 +170,9 @@ def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
         labels: integers, one per code; with more than 20 classes they are not drawn.
     """
     points = np.asarray(values, "float64").reshape(len(values), -1)
+    labels = None if labels is None else of_each("labels", labels, len(points))
+    if points.shape[1] > 2 and len(points) < 2:
+        raise errors.InputError("values must be at least 2 codes, if they have more than two dimensions. Received: 1.")
     names = ["$z_1$", "$z_2$"]
     if points.shape[1] > 2:
         from sklearn.decomposition import PCA
@@ -167,6 +201,7 @@ def codes(values: np.ndarray, labels: np.ndarray | None = None) -> Figure:
     return figure
 
 
+@checked
 def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") -> Figure:
     """One panel per term: training solid, validation ("val_" names) dashed.
 
@@ -175,6 +210,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") 
         unit: of the values.
     """
     terms = [name for name in history if not name.startswith("val_")]
+    if not terms:
+        raise errors.InputError(f"history must hold the values of a term. Received: {', '.join(history) or 'none'}.")
     columns = min(len(terms), 3)
     rows = math.ceil(len(terms) / columns)
     figure = _figure(3.2 * columns, 2.5 * rows)
@@ -200,7 +237,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], unit: str = "nats") 
     return figure
 
 
-def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -> Figure:
+@checked
+def components(model: LinearAE, x: np.ndarray | None = None, columns: Count = 8) -> Figure:
     """The components of a linear autoencoder as images ("eigenfaces"): red positive, blue negative.
 
     Args:
@@ -209,7 +247,7 @@ def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -
         columns: images a row.
     """
     found = model.components(x)
-    images = _as_images(found.components)
+    images = _images("components", found.components)
     shares = None if x is None else found.variances / np.var(np.asarray(x, "float64"), axis=0, ddof=1).sum()
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
@@ -228,6 +266,7 @@ def components(model: LinearAE, x: np.ndarray | None = None, columns: int = 8) -
     return figure
 
 
+@checked
 def network(model: Autoencoder, path: str | Path) -> list[Path]:
     """Draws encoder and decoder to PATH-encoder.png and PATH-decoder.png.
 
@@ -254,21 +293,16 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _as_images(images: Any) -> np.ndarray:
-    images = np.asarray(images, "float32")
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) == 0:
-        raise errors.InputError(
-            f"Pictures need images of shape (n, height, width, 1 or 3), n at least 1. Received: {images.shape}. Write "
-            "other data as .npz."
-        )
-    return images
+def _white(images: np.ndarray) -> float:
+    """The value that is white: 1, or the largest one where the values are whole numbers up to 255 or the like."""
+    largest = float(np.fmax.reduce(images, axis=None))
+    return largest if largest > 2 else 1.0
 
 
-def _checked(images: Any) -> np.ndarray:
-    """Images in [0, 1]: scaled where the values are whole numbers up to 255 or the like, else clipped."""
-    images = _as_images(images)
-    largest = float(np.nanmax(images))
-    return np.clip(images / largest if largest > 2 else images, 0, 1)
+def _checked(images: Any, white: float | None = None) -> np.ndarray:
+    """Images in [0, 1]: divided by what is white, and clipped."""
+    images = _images("images", images)
+    return np.clip(images / (white or _white(images)), 0, 1)
 
 
 def _tile(images: np.ndarray, rows: int, columns: int, gap: int = 1) -> np.ndarray:

@@ -6,14 +6,15 @@ exact under many steps a call and goes on where a resumed training stopped; a ca
 """
 
 import ast
-import math
-import numbers
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
 from keras_ae import errors
+from keras_ae.checks import Count, NotNegative, checked
+
+__all__ = ["Cyclical", "Linear", "parse"]
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -31,9 +32,9 @@ class Linear(keras.optimizers.schedules.LearningRateSchedule):
         [0.0, 0.5, 1.0, 1.0]
     """
 
-    def __init__(self, start: float = 0.0, end: float = 1.0, steps: int = 1000) -> None:
-        self.start, self.end = number("start", start), number("end", end)
-        self.steps = errors.whole_number("steps", steps)
+    @checked
+    def __init__(self, start: NotNegative = 0.0, end: NotNegative = 1.0, steps: Count = 1000) -> None:
+        self.start, self.end, self.steps = start, end, steps
 
     def __call__(self, step: Any) -> Any:
         done = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
@@ -59,12 +60,15 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
     """
 
-    def __init__(self, start: float = 0.0, end: float = 1.0, period: int = 1000, ratio: float = 0.5) -> None:
-        self.start, self.end = number("start", start), number("end", end)
-        self.period = errors.whole_number("period", period)
-        if not 0 < ratio <= 1:
-            raise errors.InputError(f"ratio must be in (0, 1]. Received: ratio={ratio!r}.")
-        self.ratio = ratio
+    @checked
+    def __init__(
+        self,
+        start: NotNegative = 0.0,
+        end: NotNegative = 1.0,
+        period: Count = 1000,
+        ratio: Annotated[float, "(0, 1]"] = 0.5,
+    ) -> None:
+        self.start, self.end, self.period, self.ratio = start, end, period, ratio
 
     def __call__(self, step: Any) -> Any:
         phase = ops.cast(ops.mod(step, self.period), "float32") / self.period
@@ -77,41 +81,40 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
 NAMES = {"linear": Linear, "cyclical": Cyclical}
 
 
+@checked
 def parse(text: str) -> Any:
     """The schedule that a text describes, for the command line and for settings in files.
 
     >>> parse("linear(0, 1, steps=5000)").get_config()
     {'start': 0, 'end': 1, 'steps': 5000}
     """
+    return _parsed("text", text)
+
+
+def _parsed(name: str, text: str) -> Any:
+    """The schedule that an argument's text describes."""
     try:
         call = ast.parse(text, mode="eval").body
-        name, arguments = call.func.id, [ast.literal_eval(value) for value in call.args]  # type: ignore[attr-defined]
+        kind, arguments = call.func.id, [ast.literal_eval(value) for value in call.args]  # type: ignore[attr-defined]
         named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}  # type: ignore[attr-defined]
-        return NAMES[name](*arguments, **named)
+        return NAMES[kind](*arguments, **named)
     except (AttributeError, KeyError, SyntaxError, TypeError, ValueError) as error:
-        if isinstance(error, errors.InputError):
-            raise
-        raise errors.InputError(
-            "A schedule is written as 'linear(0, 1, steps=5000)' or 'cyclical(0, 1, period=5000, ratio=0.5)'. "
-            f"Received: {text!r}."
-        ) from error
+        why = f" {error}" if isinstance(error, errors.InputError) else ""
+        what = "a schedule, such as 'linear(0, 1, steps=5000)' or 'cyclical(0, 1, period=5000, ratio=0.5)'"
+        raise errors.InputError(f"{errors.wrong(name, what, text)}{why}") from error
 
 
 def check(name: str, value: Any) -> Any:
     """`value`, or an error that names the argument when it is neither a number of at least 0 nor a schedule (or the
     text of one)."""
     if isinstance(value, str):
-        return parse(value)
+        return _parsed(name, value)
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
         return value
-    return number(name, value, "a number of at least 0 or a schedule of keras_ae.schedules")
+    return errors.number(name, value, "[0, inf)", "a schedule of keras_ae.schedules or a number")
 
 
-def number(name: str, value: Any, what: str = "a number of at least 0") -> float:
-    """`value` as a Python number, or an error that names the argument."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= float(value) < math.inf:
-        raise errors.InputError(f"{name} must be {what}. Received: {name}={value!r}.")
-    return value if isinstance(value, int) else float(value)
+Weight = Annotated[Any, check]
 
 
 def at(value: Any, step: Any) -> Any:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import keras_ae
-from keras_ae.pipeline import Batches, _Gathered
+from keras_ae import pipeline
+from keras_ae.pipeline import Batches, Rows, _Gathered
 
 N = 23
 
@@ -129,3 +130,59 @@ def test_examples_go_through_the_networks_in_batches_that_fit():
     x = np.random.default_rng(0).random((10, 8, 8, 1), "float32")
     for whole, parts in zip(*(small.over_batches("posterior", x, size) for size in (10, 3)), strict=True):
         np.testing.assert_allclose(whole, parts, atol=1e-6)
+
+
+@pytest.fixture(params=["float32", "float64", ">f4", "uint8"])
+def memory_map(request, tmp_path):
+    """Numbers from 0 in a file, and some rows of it."""
+    array = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", request.param, (40, 2))
+    array[:] = np.arange(80).reshape(40, 2)
+    array.flush()
+    return np.load(tmp_path / "x.npy", mmap_mode="r")[7 : 7 + N]
+
+
+def test_memory_maps_give_the_same_batches(memory_map, epochs, monkeypatch):
+    monkeypatch.setattr(pipeline, "ROWS", 9)
+    options = {"batch_size": 5, "shuffle": True, "seed": 3}
+    y, of_memory = np.arange(N), np.array(memory_map, memory_map.dtype.newbyteorder("="))
+    found = epochs(Batches((memory_map, {"target": memory_map, "label": y}), **options), 0, 1)
+    expected = epochs(Batches((of_memory, {"target": of_memory, "label": y}), **options), 0, 1)
+    keras.tree.map_structure(np.testing.assert_array_equal, found, expected)
+    assert all(batch[0].dtype == np.float32 for batch in found[0])
+
+
+def test_fit_reads_a_memory_map_batch_by_batch(memory_map, monkeypatch):
+    read, getitem, weights = [], Rows.__getitem__, []
+    monkeypatch.setattr(Rows, "__getitem__", lambda self, rows: read.append(len(rows)) or getitem(self, rows))
+    for x in (memory_map, np.array(memory_map, "float32")):
+        model = keras_ae.create("ae", (2,), 1, likelihood="normal", seed=0, network_options={"hidden": (3,)})
+        model.compile("adam", run_eagerly=True)
+        model.fit(x, x, validation_split=0.25, batch_size=8, verbose=0)
+        weights.append(model.get_weights())
+    assert read == [8, 8, 8, 8, 2, 2, 5, 5]  # x and its target, of 18 rows; then of 5
+    keras.tree.map_structure(np.testing.assert_array_equal, *weights)
+
+
+def test_a_memory_map_is_checked_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "AT_ONCE", 6)
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "float32", (10, 2))
+    assert [(start, len(part)) for start, part in pipeline.parts(x)] == [(0, 3), (3, 3), (6, 3), (9, 1)]
+    x[8, 1] = np.inf
+    model = keras_ae.create("ae", (2,), 1, seed=0, network_options={"hidden": (3,)})
+    with pytest.raises(keras_ae.InputError, match=r"first at index \(8, 1\)"):
+        model.encode(x)
+    copied = np.load(tmp_path / "x.npy", mmap_mode="c")
+    copied[:] = 1  # in the memory alone: it must not be let go
+    assert [part.sum() for _, part in pipeline.parts(copied)] == [6, 6, 6, 2] and (copied == 1).all()
+
+
+def test_an_epoch_may_show_each_example_several_times(epochs):
+    """The same batches as those of as many copies."""
+    x = np.arange(N, dtype="float32")[:, None]
+    options = {"batch_size": 10, "shuffle": True, "seed": 3}
+    found, expected = (
+        epochs(Batches((values,), repeats=repeats, **options), 0, 1)
+        for values, repeats in ((x, 3), (np.tile(x, (3, 1)), 1))
+    )
+    keras.tree.map_structure(np.testing.assert_array_equal, found, expected)
+    assert len(Batches((x,), 10, repeats=3)) == 7

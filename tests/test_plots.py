@@ -43,6 +43,20 @@ def test_side_by_side_wraps():
     assert [axes.texts[0].get_text().strip() for axes in figure.axes] == ["original", "reconstruction"] * 2
 
 
+def drawn(figure):
+    return [axes.get_images()[0].get_array() for axes in figure.axes]
+
+
+def test_all_rows_have_one_scale():
+    """That of the first; a row of its own maximum would look as bright."""
+    bright, dark = np.full((3, 4, 4, 1), 200.0), np.full((3, 4, 4, 1), 50.0)
+    original, model = drawn(plots.labelled_rows({"original": bright, "model": dark}))
+    assert original.max() == 1 and model.min() == 0.25
+    bright[0] = 100.0  # blocks of images, too; and what is missing of the last block is white
+    first, _, last, filled = drawn(plots.side_by_side(bright, dark, columns=2))
+    assert first.min() == 0.5 and last.max() == 1 and filled[:, :4].max() == 0.25 and filled[:, 5:].min() == 1
+
+
 def test_samples_and_manifold_show_the_decoder(flat_model):
     drawn = plots.samples(flat_model, 4, seed=3).axes[0].get_images()[0].get_array()
     np.testing.assert_allclose(drawn[:4, :6], flat_model.sample(4, seed=3)[0, ..., 0], atol=1e-6)
@@ -86,6 +100,22 @@ def test_mistakes(flat_model, monkeypatch, tmp_path):
         plots.image_grid(np.zeros((3, 10)))
     with pytest.raises(InputError, match="2 dimensions"):
         plots.manifold(keras_ae.create("vae", (4,), 3, seed=0))
+    images = np.zeros((2, 4, 4, 1))
+    for draw, name in (
+        (lambda: plots.image_grid(images, columns=0), "columns"),
+        (lambda: plots.tiled(images, gap=-1), "gap"),
+        (lambda: plots.side_by_side(images, images, columns=-1), "columns"),
+        (lambda: plots.samples(flat_model, 0), "n"),
+        (lambda: plots.samples(flat_model, 3, seed=-1), "seed"),
+        (lambda: plots.manifold(flat_model, size=0), "size"),
+        (lambda: plots.components(keras_ae.LinearAE((3, 3, 1), 2), columns=0), "columns"),
+        (lambda: plots.labelled_rows({}), "rows"),
+        (lambda: plots.codes(np.zeros((1, 3))), "values"),
+        (lambda: plots.codes(np.zeros((3, 3)), [1]), "labels"),
+        (lambda: plots.learning_curves({}), "history"),
+    ):
+        with pytest.raises(InputError, match=rf"^{name} must|and {name} one for each"):
+            draw()
 
     def missing(*_, **__):
         raise ImportError

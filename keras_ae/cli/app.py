@@ -31,6 +31,9 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages are not about the user's task
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    if "" in arguments:
+        before = " ".join(["keras-ae", *arguments[: arguments.index("")]])
+        _fail(f"The argument after {before!r} is empty: ''. Perhaps a variable of the shell is not set.", 2)
     try:
         sys.exit(app(arguments or ["--help"], standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
@@ -136,7 +139,8 @@ def train(
 
     Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
     """
-    import_keras()
+    out = out or Path("runs") / f"{model}-{Path(data).stem}"
+    import_keras(out)
     import keras
 
     from keras_ae.cli import arguments
@@ -171,7 +175,7 @@ def train(
     )
     if tensorboard and not importlib.util.find_spec("tensorboard"):
         raise InputError("--tensorboard needs the package tensorboard: pip install 'keras-ae[tensorboard]'.")
-    folder = RunFolder(out or Path("runs") / f"{model}-{Path(data).stem}")
+    folder = RunFolder(out)
     callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
     done_before = max(folder.checkpoints(), default=0)
     try:
@@ -197,14 +201,14 @@ def _resume_command() -> str:
 def evaluate(
     run: RunArgument,
     split: SplitOption = "test",
-    samples: Annotated[int, typer.Option(help="K of the estimate of log p(x).")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="K of the estimate of log p(x).")] = 100,
     method: Annotated[str, typer.Option(help="importance, prior or ais.")] = "importance",
-    steps: Annotated[int, typer.Option(help="Temperatures of ais.")] = 500,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many examples.")] = None,
-    gap: Annotated[int, typer.Option(help="Of how many examples to find the inference gap.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Temperatures of ais.")] = 500,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many examples.")] = None,
+    gap: Annotated[int, typer.Option(min=0, help="Of how many examples to find the inference gap.")] = 0,
     probe: Annotated[bool, typer.Option("--probe", help="Predict the labels from the codes.")] = False,
     quality: Annotated[bool, typer.Option("--quality", help="Compare samples with the split (digits).")] = False,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a model's figures on a split, beside baselines fitted on the training split.

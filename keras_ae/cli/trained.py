@@ -14,8 +14,8 @@ app = typer.Typer(rich_markup_mode=None)
 def sample(
     run: RunArgument,
     out: OutputArgument,
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same samples.")] = 0,
     condition: Annotated[
         int | None, typer.Option(help="Class of a conditional model; all in turn if not given.")
     ] = None,
@@ -41,7 +41,9 @@ def reconstruct(
     run: RunArgument,
     out: OutputArgument,
     split: SplitOption = "test",
-    n: Annotated[int | None, typer.Option("-n", help="The first n examples; all if not given (10 in a PNG).")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="The first n examples; all if not given (10 in a PNG).")
+    ] = None,
 ) -> None:
     """Write reconstructions beside the originals.
 
@@ -89,6 +91,9 @@ def export(
     warmup: Annotated[
         bool, typer.Option("--warmup", help="Add requests that TensorFlow Serving answers before it takes others.")
     ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Most rows of one request to a SavedModel; by memory if not given.")
+    ] = None,
 ) -> None:
     """Write a model for serving: for TensorFlow Serving, ONNX Runtime or LiteRT.
 
@@ -98,7 +103,7 @@ def export(
     import keras_ae
     from keras_ae.training import RunFolder
 
-    print(keras_ae.export(RunFolder(run).load_model(), target, format, warmup))
+    print(keras_ae.export(RunFolder(run).load_model(), target, format, warmup, limit))
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from keras_ae.checks import Seed, checked
 from keras_ae.data.tokenizer import Tokenizer
 
 Pixels = Literal["grey", "threshold", "fixed", "dynamic", "levels", "binary", "values", "tokens"]
@@ -120,7 +121,8 @@ class Dataset:
         """Function (x, seed) -> x that every batch goes through; None unless pixels are "dynamic"."""
         return bernoulli if self.pixels == "dynamic" else None
 
-    def sample(self, seed: int) -> np.ndarray:
+    @checked
+    def sample(self, seed: Seed) -> np.ndarray:
         """The targets of evaluation: for "dynamic" pixels one random draw of the whole set, otherwise x itself.
 
         Args:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Count, Examples, Labels, Seed, checked
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 UNKNOWN = -1
 
 
-def balanced(y: Any, count: int, seed: Any) -> np.ndarray:
+@checked
+def balanced(y: Labels, count: Count, seed: Any) -> np.ndarray:
     """Indices of `count` examples drawn at random, as many of each class (or one more of the first ones).
 
     Args:
@@ -28,20 +30,22 @@ def balanced(y: Any, count: int, seed: Any) -> np.ndarray:
         >>> y[balanced(y, 5, seed=0)]
         array([0, 0, 0, 1, 1])
     """
-    y, rng = np.asarray(y), np.random.default_rng(seed)
+    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(errors.seed(seed))
+    y = np.asarray(y)
     names, sizes = np.unique(y, return_counts=True)
-    wanted = errors.whole_number("labels", count) // len(names) + (np.arange(len(names)) < count % len(names))
+    wanted = count // len(names) + (np.arange(len(names)) < count % len(names))
     if (sizes < wanted).any():
         scarce = np.argmax(sizes < wanted)
         raise errors.InputError(
-            f"labels={count} are {wanted[scarce]} of each class, but class {names[scarce]} has {sizes[scarce]} "
+            f"count={count} are {wanted[scarce]} of each class, but class {names[scarce]} has {sizes[scarce]} "
             "examples. Ask for fewer, or for all: None."
         )
     chosen = [rng.permutation(np.flatnonzero(y == name))[:size] for name, size in zip(names, wanted, strict=True)]
     return np.concatenate(chosen)
 
 
-def keep_labels(y: Any, count: int, seed: Any) -> np.ndarray:
+@checked
+def keep_labels(y: Labels, count: Count, seed: Any) -> np.ndarray:
     """y with `count` labels, drawn by `balanced`, and -1, unknown, in place of all others.
 
     Raises:
@@ -53,14 +57,15 @@ def keep_labels(y: Any, count: int, seed: Any) -> np.ndarray:
     """
     rows, classes = balanced(y, count, seed), len(np.unique(y))
     if count < classes:
-        raise errors.InputError(f"labels={count} leave a class without one: there are {classes}. Ask for more.")
+        raise errors.InputError(f"count={count} leave a class without one: there are {classes}. Ask for more.")
     kept = np.full(len(y), UNKNOWN, dtype="int64")
     kept[rows] = np.asarray(y)[rows]
     return kept
 
 
+@checked
 def semi_supervised_batches(
-    x: Any, y: Any, unlabelled: int = 200, labelled: int = 50, seed: int | None = None
+    x: Examples, y: Labels, unlabelled: Count = 200, labelled: Count = 50, seed: Seed | None = None
 ) -> "tf.data.Dataset":
     """Batches of (x, y, weight) in which labels are not rare: some examples without one, and some with one.
 
@@ -86,10 +91,10 @@ def semi_supervised_batches(
     """
     import tensorflow as tf
 
-    x, y = np.asarray(x), np.asarray(y)
+    x, y, seed = np.asarray(x), np.asarray(y), seed
     if y.shape != x.shape[:1]:
         raise errors.InputError(f"y must hold one class for each of the {len(x)} examples. Received: shape {y.shape}.")
-    counts = errors.whole_number("unlabelled", unlabelled), errors.whole_number("labelled", labelled)
+    counts = unlabelled, labelled
     parts = [np.flatnonzero(y == UNKNOWN), np.flatnonzero(y != UNKNOWN)]
     if len(parts[0]) < counts[0] or not len(parts[1]):
         raise errors.InputError(

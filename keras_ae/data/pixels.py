@@ -49,8 +49,9 @@ def to_dataset(raw: Raw, name: str, split: str, binarize: str | None, levels: bo
 
 
 def _kind(x: np.ndarray, top: int | None) -> Pixels:
-    """What stored values are; `top` is the integer that means white, None if x is not images of integers."""
-    if ((x == 0) | (x == (top or 1))).all():
+    """What stored values are, leaving out missing ones (NaN); `top` is the integer that means white, None if x is not
+    images of integers."""
+    if ((x == 0) | (x == (top or 1)) | (x != x)).all():
         return "binary"
     if top is not None:
         return "grey"

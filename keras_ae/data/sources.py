@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
+from keras_ae.checks import Count, ImageSize, checked, one_of
 from keras_ae.data import files, tfds
 from keras_ae.data.dataset import Dataset, Raw
 from keras_ae.data.pixels import check_options, to_dataset
+from keras_ae.data.tokenizer import SPLIT
 from keras_ae.errors import InputError, unknown
 
 
@@ -21,15 +24,16 @@ def list_datasets() -> list[str]:
     return sorted(("digits", *tfds.NAMES))
 
 
+@checked
 def load(
     name: str | os.PathLike[str],
     split: str = "train",
     *,
     binarize: str | None = None,
     levels: bool = False,
-    image_size: tuple[int, int] | None = None,
-    tokens: str = "character",
-    vocabulary_size: int | None = None,
+    image_size: ImageSize | None = None,
+    tokens: Annotated[str, one_of(*SPLIT)] = "character",
+    vocabulary_size: Count | None = None,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """Loads a data set into memory.
@@ -59,7 +63,9 @@ def load(
             ~/tensorflow_datasets. A set that is not there is downloaded.
 
     Raises:
-        InputError: an unknown name, split or option, a set that cannot be downloaded, or a file that cannot be read.
+        InputError: an unknown name, split or option, a set that cannot be downloaded, or a file that cannot be read or
+            would take too much memory: more than a hundred times its size on disk and more than 1 GiB, or as many GiB
+            as the environment variable KERAS_AE_MAX_GB says.
 
     Example:
         >>> digits = load("digits", "train", binarize="threshold")
@@ -98,7 +104,7 @@ def _is_path(name: str | os.PathLike[str]) -> bool:
         return True
     if name in list_datasets():
         return False
-    return name.startswith((".", "/", "~")) or Path(name).suffix in files.SUFFIXES or Path(name).exists()
+    return name.startswith((".", "/", "~")) or Path(name).suffix in files.SUFFIXES or os.path.exists(name)
 
 
 def _digits(split: str) -> Raw:

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae.errors import InputError, unknown, whole_number
+from keras_ae.checks import Count, checked
+from keras_ae.errors import InputError, unknown
 
 UNKNOWN = "[UNK]"
 SPLIT = {"character": re.compile(r".", re.DOTALL), "word": re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")}
@@ -37,23 +38,25 @@ class Tokenizer:
         ['da', 'eve']
     """
 
-    def __init__(self, vocabulary: Sequence[str], steps: int, level: str = "character") -> None:
+    @checked
+    def __init__(self, vocabulary: Sequence[str], steps: Count, level: str = "character") -> None:
         if level not in SPLIT:
             raise unknown("level", level, SPLIT)
         self.vocabulary = tuple(vocabulary)
         if len({*self.vocabulary}) < len(self.vocabulary) or not self.vocabulary:
             raise InputError(f"vocabulary must hold tokens, each once. Received: {len(self.vocabulary)} tokens.")
-        self.steps = whole_number("steps", steps)
+        self.steps = steps
         self.level = level
         self._number = {token: number for number, token in enumerate(self.vocabulary, 1)}
 
     @classmethod
+    @checked
     def adapt(
         cls,
         texts: Iterable[str],
         level: str = "character",
-        steps: int | None = None,
-        vocabulary_size: int | None = None,
+        steps: Count | None = None,
+        vocabulary_size: Count | None = None,
     ) -> "Tokenizer":
         """A tokenizer for texts like the given ones.
 
@@ -66,12 +69,13 @@ class Tokenizer:
         """
         if level not in SPLIT:
             raise unknown("level", level, SPLIT)
+        most = vocabulary_size
         split = [SPLIT[level].findall(text) for text in _checked(texts)]
         count = Counter(token for tokens in split for token in tokens)
-        kept = sorted(count, key=lambda token: (-count[token], token)) if vocabulary_size else sorted(count)
-        if vocabulary_size is not None and whole_number("vocabulary_size", vocabulary_size) < len(kept):
-            kept = [UNKNOWN, *kept[:vocabulary_size]]
-        return cls(kept, steps or max(map(len, split), default=0), level)
+        kept = sorted(count, key=lambda token: (-count[token], token)) if most else sorted(count)
+        if most is not None and most < len(kept):
+            kept = [UNKNOWN, *kept[:most]]
+        return cls(kept, max(map(len, split), default=0) if steps is None else steps, level)
 
     @property
     def size(self) -> int:
@@ -79,9 +83,9 @@ class Tokenizer:
         return len(self.vocabulary) + 1
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
-        """Token numbers, (n, steps)."""
+        """Token numbers, (n, steps), in the smallest signed integers that hold them."""
         texts = _checked(texts)
-        rows = np.zeros((len(texts), self.steps), "int32")
+        rows = np.zeros((len(texts), self.steps), np.min_scalar_type(-self.size))
         for i, text in enumerate(texts):
             tokens = SPLIT[self.level].findall(text)
             if not 0 < len(tokens) <= self.steps:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, checked
 from keras_ae.distributions.likelihood import Likelihood
 from keras_ae.distributions.normal import bound
 
@@ -25,9 +26,10 @@ class Levels(Likelihood):
     discrete = True
     parameters = 2
 
-    def __init__(self, levels: int = 256, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, levels: Annotated[int, "[2, inf)"] = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.levels = errors.whole_number("levels", levels, least=2)
+        self.levels = levels
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "levels": self.levels}
@@ -123,9 +125,10 @@ class DiscretizedLogistic(Quantized):
         1.0
     """
 
-    def __init__(self, levels: int = 256, components: int = 1, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, levels: int = 256, components: Count = 1, **kwargs: Any) -> None:
         super().__init__(levels, **kwargs)
-        self.components = errors.whole_number("components", components)
+        self.components = components
         self.parameters = 2 if components == 1 else 3 * components
 
     def get_config(self) -> dict[str, Any]:

@@ -8,18 +8,31 @@ parameters may have more axes in front than x (several samples of z).
 
 import functools
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_ae import errors
+from keras_ae.checks import Count, checked
 from keras_ae.distributions.levels import BetaBinomial, DiscretizedLogistic, QuantizedNormal, check_levels
 from keras_ae.distributions.likelihood import Likelihood
 from keras_ae.distributions.normal import bound, normal_log_density
 
+__all__ = [
+    "Bernoulli",
+    "BetaBinomial",
+    "Categorical",
+    "DiscretizedLogistic",
+    "Likelihood",
+    "Normal",
+    "QuantizedNormal",
+    "get",
+]
+
 MIN_VARIANCE = 1e-6
+Variance = Annotated[float, "[1e-30, 1e30]"]
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -49,7 +62,7 @@ class Bernoulli(Likelihood):
         return ops.cast(uniform < ops.sigmoid(params), "float32")
 
     def check(self, x: np.ndarray, name: str) -> None:
-        low, high = np.nanmin(x), np.nanmax(x)
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
         if low < 0 or high > 1:
             scale = f" Scale it first: {name.split()[0]} / 255." if low >= 0 and 1 < high <= 255 else ""
             raise errors.InputError(
@@ -71,13 +84,9 @@ class Normal(Likelihood):
         -0.9189385175704956
     """
 
-    def __init__(self, variance: float | Literal["learned", "per_value"] = 1.0, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, variance: Literal["learned", "per_value"] | Variance = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        number = isinstance(variance, int | float) and not isinstance(variance, bool)
-        if variance not in ("learned", "per_value") and not (number and 0 < float(variance) < math.inf):
-            raise errors.InputError(
-                f"variance must be a positive number, 'learned' or 'per_value'. Received: variance={variance!r}."
-            )
         self.variance = variance
         if variance == "learned":
             self.raw_log_var = self.add_weight(shape=(), initializer="zeros", name="raw_log_var")
@@ -125,9 +134,10 @@ class Categorical(Likelihood):
 
     discrete = True
 
-    def __init__(self, levels: int = 256, one_hot: bool = False, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, levels: Count = 256, one_hot: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.levels = errors.whole_number("levels", levels)
+        self.levels = levels
         self.one_hot = one_hot
         self.parameters = 1 if one_hot else self.levels
 
@@ -183,6 +193,11 @@ OF_LEVELS: dict[str, Any] = {  # whole numbers 0..levels - 1
     "quantized_normal": QuantizedNormal,
     "beta_binomial": BetaBinomial,
 }
+LOSSES = {  # of Keras -> the likelihood whose -log p they are, up to a constant
+    **dict.fromkeys(("mse", "mean_squared_error", "meansquarederror", "gaussian"), "normal"),
+    **dict.fromkeys(("bce", "binary_crossentropy", "binarycrossentropy"), "bernoulli"),
+    **dict.fromkeys(("categorical_crossentropy", "sparse_categorical_crossentropy"), "categorical"),
+}
 KNOWN = {"bernoulli": Bernoulli, "normal": Normal, **OF_LEVELS}
 
 
@@ -199,4 +214,6 @@ def get(identifier: str | Likelihood) -> Likelihood:
         return identifier
     if isinstance(identifier, str) and identifier in KNOWN:
         return KNOWN[identifier]()
-    raise errors.unknown("likelihood", identifier, KNOWN)
+    meant = LOSSES.get(str(identifier).lower())
+    hint = f" Of the losses of Keras, {identifier!r} is the likelihood {meant!r}." if meant else ""
+    raise errors.InputError(f"{errors.unknown('likelihood', identifier, KNOWN)}{hint}")

@@ -11,20 +11,40 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from keras_ae import errors
+from keras_ae.checks import Positive, Tensor, checked
+
 LOG_VAR_BOUND = 20.0
+LARGEST = 1e18  # values whose square float32 holds
+LOWEST = -1e38  # logarithms that float32 holds
 LOG_2PI = math.log(2 * math.pi)
 
 
-def bound(log_var: Any, limit: float = LOG_VAR_BOUND) -> Any:
-    """`log_var` bounded smoothly to (-limit, limit): x / sqrt(1 + (x / limit)^2).
+@checked
+def bound(log_var: Tensor, limit: Positive = LOG_VAR_BOUND) -> Any:
+    """`log_var` bounded smoothly to [-limit, limit]: x / sqrt(1 + (x / limit)^2).
 
     exp(log_var) overflows float32 at 89. A hard clip has zero gradient outside its interval, so that a unit which left
     it never returns; here the gradient falls off only as a power of x.
 
-    >>> float(bound(1e6))
-    20.0
+    >>> float(bound(1e6)), float(bound(-1e30))
+    (20.0, -20.0)
     """
+    log_var = ops.clip(ops.convert_to_tensor(log_var), -LARGEST, LARGEST)
     return log_var / ops.sqrt(1 + ops.square(log_var / limit))
+
+
+def check_event(name: str, value: Any, event: Any) -> None:
+    """Raises InputError where the last axes of a value are not those of an event."""
+    event = tuple(event)
+    if event and tuple(value.shape[-len(event) :]) != event:
+        raise errors.wrong(name, f"a tensor of shape (..., {', '.join(map(str, event))})", value)
+
+
+def log_ratio(log_p: Any, log_q: Any) -> Any:
+    """log p(z) / q(z) of a z with q(z) > 0, such as a draw of q: -inf where p(z) is 0, even if log q(z) is so low that
+    float32 takes q(z) for 0, too."""
+    return ops.where(ops.isinf(log_p), log_p, log_p - log_q)
 
 
 def sum_event(values: Any, event_ndim: int) -> Any:
@@ -34,7 +54,7 @@ def sum_event(values: Any, event_ndim: int) -> Any:
 
 def normal_log_density(x: Any, mean: Any, log_var: Any) -> Any:
     """log N(x; mean, exp(log_var)) of every value, in nats."""
-    return -0.5 * (LOG_2PI + log_var + ops.square(x - mean) * ops.exp(-log_var))
+    return -0.5 * (LOG_2PI + log_var + ops.square((x - mean) * ops.exp(-0.5 * log_var)))
 
 
 class DiagonalNormal(NamedTuple):
@@ -53,12 +73,15 @@ class DiagonalNormal(NamedTuple):
     mean: Any
     log_var: Any
 
-    def rsample(self, noise: Any) -> Any:
+    @checked
+    def rsample(self, noise: Tensor) -> Any:
         """z = mean + exp(0.5 log_var) * noise, the reparameterisation trick (Kingma and Welling, 2014, eq. 10)."""
         return self.mean + ops.exp(0.5 * self.log_var) * noise
 
-    def log_prob(self, z: Any) -> Any:
+    @checked
+    def log_prob(self, z: Tensor) -> Any:
         """log q(z) in nats, summed over the event axes."""
+        check_event("z", z, self.mean.shape[1:])
         return sum_event(normal_log_density(z, self.mean, self.log_var), ops.ndim(self.mean) - 1)
 
     def log_det(self) -> Any:
@@ -82,7 +105,8 @@ class FullNormal(NamedTuple):
     scale_tril: Any
 
     @classmethod
-    def from_parameters(cls, mean: Any, log_var: Any, lower: Any) -> "FullNormal":
+    @checked
+    def from_parameters(cls, mean: Tensor, log_var: Tensor, lower: Tensor) -> "FullNormal":
         """Builds L from the logarithms of its squared diagonal (batch, dim) and its (batch, dim (dim - 1) / 2) entries
         below the diagonal, row by row."""
         dim = mean.shape[-1]
@@ -91,12 +115,15 @@ class FullNormal(NamedTuple):
         below = ops.take(padded, ops.array(place, dtype="int32"), axis=-1)
         return cls(mean, below + ops.exp(0.5 * log_var)[..., None] * ops.eye(dim, dtype=mean.dtype))
 
-    def rsample(self, noise: Any) -> Any:
+    @checked
+    def rsample(self, noise: Tensor) -> Any:
         """z = mean + L noise."""
         return self.mean + ops.einsum("bij,...bj->...bi", self.scale_tril, noise)
 
-    def log_prob(self, z: Any) -> Any:
+    @checked
+    def log_prob(self, z: Tensor) -> Any:
         """log q(z) in nats: -0.5 (d log 2 pi + |L^-1 (z - mean)|^2) - sum log diag L."""
+        check_event("z", z, self.mean.shape[1:])
         white = ops.einsum("bij,...bj->...bi", self.inverse_scale(), z - self.mean)
         return -0.5 * (self.mean.shape[-1] * LOG_2PI + ops.sum(ops.square(white), axis=-1) + self.log_det())
 

@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_ae import backend
-from keras_ae.distributions.normal import LOG_2PI, DiagonalNormal, FullNormal, sum_event
+from keras_ae.checks import Shape, Size, Tensor, checked
+from keras_ae.distributions.normal import LOG_2PI, LOWEST, DiagonalNormal, FullNormal, check_event, sum_event
 
 
 class StandardNormal:
@@ -17,14 +18,18 @@ class StandardNormal:
         True
     """
 
-    def __init__(self, event_shape: tuple[int, ...]) -> None:
+    @checked
+    def __init__(self, event_shape: Shape) -> None:
         self.event_shape = tuple(event_shape)
 
-    def log_prob(self, z: Any) -> Any:
+    @checked
+    def log_prob(self, z: Tensor) -> Any:
         """log p(z) in nats, summed over the event axes."""
+        check_event("z", z, self.event_shape)
         return sum_event(-0.5 * (LOG_2PI + ops.square(z)), len(self.event_shape))
 
-    def sample(self, n: Any, seed: keras.random.SeedGenerator) -> Any:
+    @checked
+    def sample(self, n: Size, seed: Any) -> Any:
         """`n` independent codes, shape (n, *event_shape)."""
         return backend.normal_noise((n, *self.event_shape), seed)
 
@@ -46,7 +51,8 @@ class NormalMixture(NamedTuple):
     logits: Any
     components: DiagonalNormal | FullNormal
 
-    def log_joint(self, z: Any) -> Any:
+    @checked
+    def log_joint(self, z: Tensor) -> Any:
         """log p(z, c) in nats for every component: (..., *event) -> (..., K)."""
         event = ops.ndim(self.components.mean) - 1
         return self.components.log_prob(ops.expand_dims(z, -event - 1)) + ops.log_softmax(self.logits)
@@ -56,10 +62,12 @@ class NormalMixture(NamedTuple):
         return ops.logsumexp(self.log_joint(z), axis=-1)
 
     def posterior(self, z: Any) -> Any:
-        """p(c | z) of every component: (..., *event) -> (..., K)."""
-        return ops.softmax(self.log_joint(z), axis=-1)
+        """p(c | z) of every component: (..., *event) -> (..., K); equal where z is so far away that float32 takes every
+        density for 0."""
+        return ops.softmax(ops.maximum(self.log_joint(z), LOWEST), axis=-1)
 
-    def sample(self, n: Any, seed: Any) -> Any:
+    @checked
+    def sample(self, n: Size, seed: Any) -> Any:
         """`n` independent codes, shape (n, *event)."""
         uniform = keras.random.uniform((n, self.logits.shape[0]), 1e-7, 1.0, dtype="float32", seed=seed)
         chosen = ops.argmax(self.logits - ops.log(-ops.log(uniform)), axis=-1)  # the Gumbel-max trick

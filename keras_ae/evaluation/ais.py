@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import backend, errors
+from keras_ae import backend
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.evaluation.common import ROWS, check_variational
 from keras_ae.models import Batch, Variational, inputs
 
@@ -112,10 +113,12 @@ def anneal(
         if reverse:
             z, accepted = transition(model, batch, z, start, step_size, seed)
         log_conditional = model.log_conditional(batch, z)
-        log_w = log_w + (end - start) * log_conditional
+        log_w = log_w + ops.where(end == start, 0.0, (end - start) * log_conditional)  # it may be -inf
         if not reverse:
             z, accepted = transition(model, batch, z, end, step_size, seed)
-        spread, used = spread + row * ops.std(log_conditional, axis=0), used + row * step_size
+        known = ops.all(ops.isfinite(log_conditional), axis=0)
+        spread = spread + row * ops.std(ops.where(known, log_conditional, 0.0), axis=0)
+        used = used + row * step_size
         step_size = step_size * ops.exp(ADAPTATION * (ops.mean(accepted, axis=0) - ACCEPTANCE))
         return z, log_w, step_size, spread, used
 
@@ -146,7 +149,7 @@ class Annealer:
         first = np.full((self.pilot_steps, len(arrays[0])), FIRST_STEP_SIZE)
         run = self._compiled("pilot", arrays, self.pilot_samples, self.pilot_steps, adapt=True)
         _, spread, used = run(_key(key), _float(betas), _float(first), *arrays)
-        spread, used = ops.convert_to_numpy(spread), ops.convert_to_numpy(used)
+        spread, used = (ops.convert_to_numpy(values).astype("float64") for values in (spread, used))
         new_betas = refined(betas, np.sqrt(np.square(spread).mean(axis=1)), self.steps)
         sizes = [np.interp(new_betas[1:], betas[1:], used[:, i]) for i in range(used.shape[1])]
         return new_betas, np.stack(sizes, axis=1)
@@ -228,13 +231,14 @@ class Bidirectional(NamedTuple):
         return float((self.upper - self.lower).mean())
 
 
+@checked
 def bidirectional(
     model: Variational,
-    n: int = 100,
-    samples: int = 16,
-    steps: int = 500,
-    seed: int = 0,
-    rows: int = ROWS,
+    n: Count = 100,
+    samples: Count = 16,
+    steps: Count = 500,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
 ) -> Bidirectional:
     """Bidirectional Monte Carlo (Grosse et al., 2015, arXiv:1511.02543): the error of annealed importance sampling.
@@ -257,7 +261,6 @@ def bidirectional(
         True
     """
     check_variational(model, "log p(x)")
-    n, samples, steps = (errors.whole_number(k, v) for k, v in (("n", n), ("samples", samples), ("steps", steps)))
     generator = keras.random.SeedGenerator(seed)
     condition = inputs.check_condition(model, condition, n)
     codes = model.draw_codes(n, generator, condition)

@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
+from keras_ae import errors
+from keras_ae.checks import Count, checked
 from keras_ae.distributions import likelihoods
+from keras_ae.distributions.levels import Levels
+from keras_ae.models import inputs
 
 MIN_VARIANCE = likelihoods.MIN_VARIANCE
 
@@ -28,16 +32,16 @@ def pca(train: np.ndarray, test: np.ndarray, dimensions: int, likelihood: likeli
 def independent(train: np.ndarray, test: np.ndarray, likelihood: likelihoods.Likelihood) -> dict[str, Any]:
     """Every value by itself: its mean as reconstruction, and its fitted distribution of the likelihood's family.
 
-    Frequencies are smoothed by one pseudo-count a class, variances floored at 1e-6.
+    Frequencies are smoothed by one pseudo-count a class, variances floored at 1e-6. A likelihood of one's own, of which
+    nobody knows how to fit it to values, has no log_prob, but that of levels has, whose frequencies need no family.
     """
-    mean = train.mean(axis=0)
+    mean = train.mean(axis=0, dtype="float64")
     error = float(np.square(test - mean).reshape(len(test), -1).sum(axis=1).mean())
-    log_prob = INDEPENDENT[type(likelihood)](train, test, likelihood)
-    return {
-        "name": f"independent {type(likelihood).__name__}",
-        "squared_error": error,
-        "log_prob": float(log_prob.reshape(len(test), -1).sum(axis=1).mean()),
-    }
+    fitted = INDEPENDENT.get(type(likelihood), _categorical if isinstance(likelihood, Levels) else None)
+    log_prob = None
+    if fitted is not None:
+        log_prob = float(fitted(train, test, likelihood).reshape(len(test), -1).sum(axis=1).mean())
+    return {"name": f"independent {type(likelihood).__name__}", "squared_error": error, "log_prob": log_prob}
 
 
 def _bernoulli(train: np.ndarray, test: np.ndarray, _: Any) -> np.ndarray:
@@ -62,15 +66,13 @@ def _categorical(train: np.ndarray, test: np.ndarray, likelihood: Any) -> np.nda
 INDEPENDENT: dict[type, Any] = {
     likelihoods.Bernoulli: _bernoulli,
     likelihoods.Normal: _normal,
-    likelihoods.BetaBinomial: _categorical,
     likelihoods.Categorical: _categorical,
-    likelihoods.DiscretizedLogistic: _categorical,
-    likelihoods.QuantizedNormal: _categorical,
 }
 
 
+@checked
 def baselines(
-    train: np.ndarray, test: np.ndarray, dimensions: int, likelihood: likelihoods.Likelihood
+    train: np.ndarray, test: np.ndarray, dimensions: Count, likelihood: likelihoods.Likelihood
 ) -> list[dict[str, Any]]:
     """The baselines fitted on `train` and judged on `test`.
 
@@ -82,4 +84,10 @@ def baselines(
     Returns:
         One dict a baseline: name, squared_error and log_prob (nats per example, or None), as averages over `test`.
     """
+    if train.ndim < 2 or train.shape[1:] != test.shape[1:] or not len(train) or not len(test):
+        raise errors.InputError(
+            f"train and test must hold examples of one shape, (n, *event). Received: {train.shape} and {test.shape}."
+        )
+    for name, values in (("train", train), ("test", test)):
+        inputs.check_finite(values, name)
     return [pca(train, test, dimensions, likelihood), independent(train, test, likelihood)]

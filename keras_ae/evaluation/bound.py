@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import backend, divergences, errors
+from keras_ae import backend, divergences
+from keras_ae.checks import checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal
 from keras_ae.distributions.normal import LOG_2PI
 from keras_ae.evaluation.common import ROWS, check_variational, key_of
@@ -37,6 +38,7 @@ class Elbo:
     dimension_wise_kl: np.ndarray | None
 
     @property
+    @checked
     def elbo(self) -> np.ndarray:
         """(n,) -distortion - rate, a lower bound on log p(x) in expectation."""
         return -self.distortion - self.rate
@@ -84,14 +86,13 @@ def elbo(
         True
     """
     check_variational(model, "ELBO")
-    samples, rows = errors.whole_number("samples", samples), errors.whole_number("rows", rows)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
     distortion, rate = _terms(model, x, condition, samples, seed, max(rows // samples, 1))
     split: tuple = (None, None, None)
     if isinstance(model.prior_given(condition), StandardNormal):
         q = model.over_batches("posterior", x, condition=condition)
-        split = _split(flattened(q), errors.whole_number("draws", draws), np.random.default_rng(seed))
+        split = _split(flattened(q), draws, np.random.default_rng(seed))
     return Elbo(distortion, rate, *split)
 
 

@@ -1,6 +1,6 @@
 """How well clusters agree with classes."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -8,6 +8,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from keras_ae import errors
+from keras_ae.checks import Labels, checked
 
 
 class Clustering(NamedTuple):
@@ -25,7 +26,8 @@ class Clustering(NamedTuple):
     ari: float
 
 
-def clustering(y: Any, clusters: Any) -> Clustering:
+@checked
+def clustering(y: Labels, clusters: Labels) -> Clustering:
     """Compares clusters with the classes of the same examples; names of clusters do not matter.
 
     Args:

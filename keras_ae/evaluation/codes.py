@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Dropout, Natural, NotNegative, checked
 from keras_ae.evaluation.common import check_variational
 from keras_ae.models import Variational, inputs
 
@@ -39,7 +40,8 @@ class ActiveUnits:
         return int(self.active.sum())
 
 
-def active_units(model: Variational, x: Any, condition: Any = None, threshold: float = THRESHOLD) -> ActiveUnits:
+@checked
+def active_units(model: Variational, x: Any, condition: Any = None, threshold: NotNegative = THRESHOLD) -> ActiveUnits:
     """Which units are active: Var_x(E_q(z_j|x)[z_j]) > 0.01 (Burda et al., 2016, arXiv:1509.00519, sec. 4.2).
 
     A unit whose posterior is the prior whatever x is carries nothing: its variance and its KL are zero. If that holds
@@ -101,13 +103,11 @@ class CollapseMonitor(keras.callbacks.Callback):
         1
     """
 
-    def __init__(self, x: Any, condition: Any = None, patience: int = 5, share: float = 0.0) -> None:
+    @checked
+    def __init__(self, x: Any, condition: Any = None, patience: Natural = 5, share: Dropout = 0.0) -> None:
         super().__init__()
         self.x, self.condition = x, condition
-        self.patience = errors.whole_number("patience", patience, least=0)
-        if not 0 <= share < 1:
-            raise errors.InputError(f"share must be in [0, 1). Received: share={share!r}.")
-        self.share = share
+        self.patience, self.share = patience, share
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         active_units(self.model, self.x, self.condition)  # its mistakes show before anything is trained

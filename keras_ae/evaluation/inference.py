@@ -8,8 +8,9 @@ import numpy as np
 from keras import ops
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, Natural, Positive, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, bound
-from keras_ae.distributions.normal import LOG_VAR_BOUND
+from keras_ae.distributions.normal import LOG_VAR_BOUND, log_ratio
 from keras_ae.evaluation.common import ROWS, check_variational, key_of
 from keras_ae.evaluation.likelihood import LogLikelihood, log_likelihood
 from keras_ae.models import Batch, Variational, inputs
@@ -36,16 +37,17 @@ class Posterior:
     history: np.ndarray
 
 
+@checked
 def optimise_posterior(
     model: Variational,
     x: Any,
-    steps: int = 300,
+    steps: Count = 300,
     family: Literal["diagonal", "full"] = "diagonal",
     start: Literal["encoder", "prior"] | DiagonalNormal | FullNormal = "encoder",
-    samples: int = 4,
-    learning_rate: float = 0.05,
-    seed: int = 0,
-    rows: int = ROWS,
+    samples: Count = 4,
+    learning_rate: Positive = 0.05,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
 ) -> Posterior:
     """Variational inference for each example: gradient ascent on its own ELBO (Kim et al., 2018, arXiv:1802.02550).
@@ -85,10 +87,7 @@ def optimise_posterior(
         raise errors.unknown("start", start, STARTS)
     if family == "full" and len(model.latent_shape) != 1:
         raise errors.InputError(f"family='full' needs an integer latent_dim. Received: {model.latent_dim!r}.")
-    if not learning_rate > 0:
-        raise errors.InputError(f"learning_rate must be positive. Received: {learning_rate!r}.")
-    steps, samples = errors.whole_number("steps", steps), errors.whole_number("samples", samples)
-    size = max(errors.whole_number("rows", rows) // samples, 1)
+    size = max(rows // samples, 1)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
     if not isinstance(start, str) and tuple(start.mean.shape) != (len(x), *model.latent_shape):
@@ -168,10 +167,11 @@ def _ascend(
             q = _distribution(params, model.latent_shape, family)
             fixed_q = type(q)(*map(ops.stop_gradient, q))
             z = q.rsample(noise)
-            return ops.mean(model.log_joint(batch, z) - fixed_q.log_prob(z), axis=0)
+            return ops.mean(log_ratio(model.log_joint(batch, z), fixed_q.log_prob(z)), axis=0)
 
         value, pull = backend.vjp(model, bounds, ops.stop_gradient(params))
         gradient = pull(ops.ones_like(value))
+        gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)  # an example that overflows stays where it is
         count = ops.cast(t, "float32") + 1
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * ops.square(gradient)
@@ -194,7 +194,7 @@ def _bounds(
         q = _distribution(params, model.latent_shape, family)
         noise_shape = (SAMPLES_TO_JUDGE, ops.shape(params)[0], *model.latent_shape)
         z = q.rsample(keras.random.normal(noise_shape, dtype="float32", seed=backend.KeyedSeed(key)))
-        return ops.mean(model.log_joint(batch, z) - q.log_prob(z), axis=0)
+        return ops.mean(log_ratio(model.log_joint(batch, z), q.log_prob(z)), axis=0)
 
     signature = [keras.KerasTensor((None, *array.shape[1:]), "float32") for array in (params, *arrays)]
     compiled = model.compiled_once(f"bounds_{family}", bounds, keras.KerasTensor((), "int32"), *signature)
@@ -238,16 +238,17 @@ class InferenceGap:
         return self.log_prob - self.elbo
 
 
+@checked
 def inference_gap(
     model: Variational,
     x: Any,
-    steps: int = 300,
+    steps: Count = 300,
     family: Literal["diagonal", "full"] | None = None,
-    samples: int = 1000,
-    temperatures: int = 0,
-    chains: int = 16,
-    seed: int = 0,
-    rows: int = ROWS,
+    samples: Count = 1000,
+    temperatures: Natural = 0,
+    chains: Count = 16,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
 ) -> InferenceGap:
     """The gap between log p(x) and the ELBO, and where it comes from (Cremer et al., 2018, arXiv:1801.03558, eq. 5).

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_ae.checks import Seed, checked
+
 RESAMPLES = 1000
 STRAIGHT = 0.1  # a curve that stays so near to its chord, in the unit square, has no knee
 STANDARD_ERRORS = 3  # of a gain that counts: it is the best of several sizes
@@ -26,7 +28,8 @@ class Knee(NamedTuple):
     advice: str
 
 
-def find_knee(sizes: Sequence[int], scores: np.ndarray, seed: int = 0) -> Knee:
+@checked
+def find_knee(sizes: Sequence[int], scores: np.ndarray, seed: Seed = 0) -> Knee:
     """The size after which a score no longer improves in proportion to the logarithm of the size.
 
     The mean score is scaled to run from 0, at the smallest size, to 1, at its maximum, and log(size) from 0 to 1. The
@@ -52,6 +55,8 @@ def find_knee(sizes: Sequence[int], scores: np.ndarray, seed: int = 0) -> Knee:
     sizes_, seeds, examples = scores.shape
     if sizes_ < 3:
         return Knee(None, None, {}, f"No knee: it takes at least 3 sizes, and there are {sizes_}.")
+    if not np.isfinite(scores).all():
+        return Knee(None, None, {}, "No knee: the score of an example is infinite or not a number.")
     rng, curves = np.random.default_rng(seed), np.empty((RESAMPLES, sizes_))
     for curve in curves:
         weights = np.bincount(rng.integers(examples, size=examples), minlength=examples) / examples

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -16,8 +15,9 @@ from keras import ops
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from keras_ae import errors
+from keras_ae import errors, reading
 from keras_ae.backend import KeyedSeed
+from keras_ae.checks import Count, checked
 from keras_ae.evaluation.codes import THRESHOLD
 from keras_ae.evaluation.knee import find_knee
 from keras_ae.evaluation.likelihood import log_likelihood
@@ -125,15 +125,16 @@ class LatentDimChoice:
         return figure
 
 
+@checked
 def choose_latent_dim(
     make: Callable[[int, int], Autoencoder],
     x: Any,
     validation: Any,
     sizes: Iterable[int],
-    epochs: int = 20,
-    batch_size: int = 128,
+    epochs: Count = 20,
+    batch_size: Count = 128,
     seeds: Iterable[int] = (0,),
-    samples: int = 100,
+    samples: Count = 100,
     folder: str | os.PathLike | None = None,
     verbose: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -176,8 +177,6 @@ def choose_latent_dim(
         'No knee: it takes at least 3 sizes, and there are 2.'
     """
     sizes, seeds = _distinct("sizes", sizes, least=1), _distinct("seeds", seeds, least=0)
-    epochs, batch_size = errors.whole_number("epochs", epochs), errors.whole_number("batch_size", batch_size)
-    samples = errors.whole_number("samples", samples)
     model = _made(make, sizes[0], seeds[0])  # before anything is written: its mistakes leave nothing behind
     x, validation = inputs.check_x(model, x), inputs.check_x(model, validation, "validation")
     if len(validation) < 2:
@@ -187,7 +186,7 @@ def choose_latent_dim(
         """What `_measure` gives for a size and a seed: read from the folder, or of a model that is trained now."""
         run = None if folder is None else RunFolder(Path(folder) / f"size-{size}-seed-{seed}")
         if run and (run.path / "figures.npz").exists():
-            return _stored(run.path / "figures.npz")
+            return _stored(run.path / "figures.npz", len(validation))
         if verbose:
             print(f"latent_dim={size}, seed={seed}")
         model, epochs_done = run.load_checkpoint() if run else (None, 0)
@@ -211,18 +210,6 @@ def choose_latent_dim(
     if (validation == validation[0]).all():
         return LatentDimChoice(rows, None, None, {}, "No knee: all validation examples are equal.")
     return LatentDimChoice(rows, *find_knee(sizes, np.array([[one["score"] for one in of_size] for of_size in found])))
-
-
-def _stored(file: Path) -> dict[str, Any]:
-    """The figures in a file; raises InputError where it was altered."""
-    try:
-        with np.load(file) as stored:
-            found = dict(stored)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise errors.InputError(f"{file} is damaged: {error}. Remove it: it is computed again.") from error
-    if not {"score", "squared_error", "reconstruction"} <= set(found):
-        raise errors.InputError(f"{file} is damaged: it holds {sorted(found)}. Remove it: it is computed again.")
-    return found
 
 
 def _distinct(name: str, values: Any, least: int) -> list[int]:
@@ -265,12 +252,21 @@ def _measure(model: Autoencoder, validation: np.ndarray, samples: int) -> dict[s
         found = model.reconstruct_mean(batch.x), model.reconstruction(batch, z, training=False), code
         parts.append(tuple(map(ops.convert_to_numpy, found)))
     means, reconstruction, codes = map(np.concatenate, zip(*parts, strict=True))
-    error = np.square(means - validation).reshape(len(validation), -1)
+    error = np.square(means - validation, dtype="float64").reshape(len(validation), -1)
     figures = {"squared_error": np.nansum(error, axis=1), "reconstruction": reconstruction}
     if not variational:
         return {"score": -reconstruction, **figures}
     figures["active_units"] = (np.var(codes, axis=0) > THRESHOLD).sum()
     return {"score": log_likelihood(model, validation, samples=samples).log_prob, **figures}
+
+
+def _stored(path: Path, examples: int) -> dict[str, np.ndarray]:
+    """The figures of a finished run."""
+    found = reading.arrays(path)
+    names = found.keys() - {"active_units"}
+    if names != {"score", "squared_error", "reconstruction"} or any(found[name].shape != (examples,) for name in names):
+        raise errors.InputError(f"{path} does not hold the figures of a run. Remove it: they are measured again.")
+    return found
 
 
 def _row(size: int, of_size: list[dict[str, np.ndarray]]) -> SizeResult:

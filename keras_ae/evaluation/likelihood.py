@@ -10,7 +10,9 @@ import numpy as np
 from keras import ops
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal
+from keras_ae.distributions.normal import log_ratio
 from keras_ae.evaluation import ais
 from keras_ae.evaluation.common import ROWS, check_variational, key_of
 from keras_ae.models import Batch, Variational, inputs
@@ -20,10 +22,11 @@ class LogLikelihood(NamedTuple):
     """Estimates of log p(x), one value per example.
 
     Args:
-        log_prob: in nats; a lower bound in expectation.
-        standard_error: of log_prob, in nats, by the delta method; not a number for one sample.
-        effective_sample_size: (sum w)^2 / sum w^2, between 1 and the number of samples. Where it is small, both other
-            values are optimistic.
+        log_prob: in nats; a lower bound in expectation. -inf where every w is 0 in float32.
+        standard_error: of log_prob, in nats, by the delta method; not a number for one sample, or where log_prob is
+            -inf.
+        effective_sample_size: (sum w)^2 / sum w^2, between 1 and the number of samples; 0 where every w is 0. Where it
+            is small, both other values are optimistic.
     """
 
     log_prob: np.ndarray
@@ -38,7 +41,7 @@ def importance(model: Variational, batch: Batch, samples: int, seed: Any, q: Any
     else:
         z = q.rsample(keras.random.normal((samples, *ops.shape(q.mean)), dtype="float32", seed=seed))
         log_q = q.log_prob(z)
-    return model.log_joint(batch, z) - log_q
+    return log_ratio(model.log_joint(batch, z), log_q)
 
 
 def prior(model: Variational, batch: Batch, samples: int, seed: Any, q: Any = None) -> Any:
@@ -50,15 +53,16 @@ SAMPLERS: dict[str, Callable] = {"importance": importance, "prior": prior}
 METHODS = (*SAMPLERS, "ais")
 
 
+@checked
 def log_likelihood(
     model: Variational,
     x: Any,
     method: str = "importance",
-    samples: int = 100,
-    seed: int = 0,
-    rows: int = ROWS,
+    samples: Count = 100,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
-    steps: int = 500,
+    steps: Count = 500,
     proposal: DiagonalNormal | FullNormal | None = None,
 ) -> LogLikelihood:
     """log p(x) of each example by `samples` weighted samples.
@@ -103,9 +107,6 @@ def log_likelihood(
     check_variational(model, "log p(x)")
     if method not in METHODS:
         raise errors.unknown("method", method, METHODS)
-    samples = errors.whole_number("samples", samples)
-    rows = errors.whole_number("rows", rows)
-    steps = errors.whole_number("steps", steps)
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
     if proposal is not None and (method != "importance" or len(proposal.mean) != len(x)):
@@ -178,16 +179,16 @@ class _Total:
     def add(self, log_w: np.ndarray) -> None:
         log_w = log_w.astype("float64")
         largest = np.maximum(self.largest, log_w.max(axis=0))
-        with np.errstate(invalid="ignore"):  # -inf - -inf before the first chunk
-            shrink = np.where(np.isneginf(self.largest), 0.0, np.exp(self.largest - largest))
-        w = np.exp(log_w - largest)
+        scale = np.where(np.isneginf(largest), 0.0, largest)  # where every w is 0 so far, exp(log_w) is
+        shrink, w = np.exp(self.largest - scale), np.exp(log_w - scale)
         self.sums = self.sums * [shrink, shrink**2] + [w.sum(axis=0), np.square(w).sum(axis=0)]
         self.largest = largest
 
     def result(self, samples: int) -> LogLikelihood:
         first, second = self.sums
-        effective = first**2 / second
-        log_prob = self.largest + np.log(first) - math.log(samples)
-        relative_variance = np.maximum(samples / effective - 1, 0)
+        none = first == 0
+        effective = first**2 / np.where(none, 1.0, second)
+        log_prob = np.where(none, -np.inf, self.largest + np.log(np.where(none, 1.0, first)) - math.log(samples))
+        relative_variance = np.maximum(samples / np.where(none, np.nan, effective) - 1, 0)
         error = np.sqrt(relative_variance / (samples - 1)) if samples > 1 else np.full_like(log_prob, np.nan)
         return LogLikelihood(log_prob, error, effective)

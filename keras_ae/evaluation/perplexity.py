@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.evaluation.common import check_variational
 from keras_ae.evaluation.likelihood import log_likelihood
 from keras_ae.models import inputs
+
+LARGEST = 700.0  # nats whose exponential is a number
 
 
 class Perplexity(NamedTuple):
@@ -25,8 +28,9 @@ class Perplexity(NamedTuple):
     tokens: int
 
 
+@checked
 def perplexity(
-    model: Any, x: Any, method: str = "importance", samples: int = 100, seed: int = 0, **options: Any
+    model: Any, x: Any, method: str = "importance", samples: Count = 100, seed: Seed = 0, **options: Any
 ) -> Perplexity:
     """An upper bound on the perplexity exp(-1/N sum_i log p(x_i)) of N tokens (Bowman et al., 2016, arXiv:1511.06349,
     sec. 5.1), from a lower bound on log p(x).
@@ -61,4 +65,4 @@ def of_bound(model: Any, x: np.ndarray, log_prob: np.ndarray) -> Perplexity:
     """The perplexity that an estimate of log p(x) of each example gives."""
     count = int(np.asarray(model.pack((x,)).mask).sum())
     nats = -float(log_prob.sum()) / count
-    return Perplexity(math.exp(nats), nats, count)
+    return Perplexity(math.exp(nats) if nats < LARGEST else math.inf, nats, count)

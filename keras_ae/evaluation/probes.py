@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from keras_ae import errors
+from keras_ae.checks import Seed, checked
 from keras_ae.data import balanced
 from keras_ae.models import Autoencoder, inputs
 
@@ -39,13 +40,14 @@ class ProbeResult(NamedTuple):
     chosen: dict[str, float]
 
 
+@checked
 def probe(
     model: Autoencoder,
     train: tuple[Any, Any],
     test: tuple[Any, Any],
     labels: Sequence[int | None] = LABELS,
     kind: str = LINEAR,
-    seed: int = 0,
+    seed: Seed = 0,
     conditions: tuple[Any, Any] = (None, None),
 ) -> list[ProbeResult]:
     """Trains predictors of labels on the codes of a model that itself is not trained further (Alain and Bengio, 2016,
@@ -84,6 +86,7 @@ def probe(
     return probe_codes(train_codes, train[1], test_codes, test[1], labels, kind, seed)
 
 
+@checked
 def probe_codes(
     train_codes: Any,
     train_y: Any,
@@ -91,7 +94,7 @@ def probe_codes(
     test_y: Any,
     labels: Sequence[int | None] = LABELS,
     kind: str = LINEAR,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> list[ProbeResult]:
     """Trains predictors of labels on codes, or on the pixels as a baseline.
 

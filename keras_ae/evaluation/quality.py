@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from keras_ae import errors
-from keras_ae.models import files, inputs
+from keras_ae import errors, reading
+from keras_ae.checks import Count, Seed, checked
+from keras_ae.models import claims, files, inputs
 
 ROWS = 1000  # of a matrix of distances, held at once
 DIGIT_FEATURES = Path("mnist_features", "model.keras")
@@ -49,12 +50,13 @@ class SampleQuality(NamedTuple):
         )
 
 
+@checked
 def sample_quality(
     real: Any,
     generated: Any,
     features: keras.Model | Callable[[np.ndarray], Any] | None = None,
-    neighbours: int = 5,
-    seed: int = 0,
+    neighbours: Count = 5,
+    seed: Seed = 0,
 ) -> SampleQuality:
     """Compares generated examples with real ones in a space of features.
 
@@ -88,7 +90,6 @@ def sample_quality(
         >>> round(quality.precision, 1), round(quality.recall, 1), round(quality.frechet_distance / 81, 1)
         (0.0, 0.0, 1.0)
     """
-    neighbours = errors.whole_number("neighbours", neighbours)
     real, generated = np.asarray(real), np.asarray(generated)
     if real.shape[1:] != generated.shape[1:]:
         raise errors.InputError(
@@ -130,6 +131,7 @@ def sample_quality(
     )
 
 
+@checked
 def frechet_distance(mean: Any, covariance: Any, other_mean: Any, other_covariance: Any) -> float:
     """The squared Frechet distance (2-Wasserstein distance) of two normal distributions.
 
@@ -167,7 +169,8 @@ def digit_features() -> keras.Model:
     tried = [home / DIGIT_FEATURES for home in files.homes()]
     for file in tried:
         if file.is_file():
-            return keras.saving.load_model(file, compile=False, safe_mode=True)
+            with reading.readable(file, "a feature space"), claims.bounded(file):
+                return keras.saving.load_model(file, compile=False, safe_mode=True)
     raise errors.InputError(
         f"There is no default feature space: {' and '.join(map(str, tried))} do not exist. Make it with python "
         f"benchmarks/quality/features.py in the repository, set {files.HOME} to the folder "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae import models
+from keras_ae.checks import Count, Natural, Seed, checked
 from keras_ae.distributions import likelihoods
 from keras_ae.evaluation.baselines import baselines
 from keras_ae.evaluation.bound import elbo
@@ -45,7 +46,7 @@ class Report:
         clustering: of the clusters that a model has found, against the labels, see `clustering`.
         classification: of a model that classifies, its accuracy.
         sample_quality: of as many samples as there are examples, see `sample_quality`.
-        dimensions: D, values of an example.
+        dimensions: D, values of an example; where values are missing, the mean number of those that are not.
         bits_per_dimension: -bound / (D log 2) for a log-probability, else None.
         perplexity: of a model of tokens, see `perplexity`.
         baselines: the same figures of PCA and of the independent model; none for tokens, and where values
@@ -73,7 +74,7 @@ class Report:
     clustering: dict[str, float] | None = None
     classification: float | None = None
     sample_quality: dict[str, Any] | None = None
-    dimensions: int = 0
+    dimensions: float = 0
     bits_per_dimension: float | None = None
     perplexity: float | None = None
     baselines: list[dict[str, Any]] = field(default_factory=list)
@@ -90,26 +91,33 @@ class Report:
 
 
 def quantity(likelihood: likelihoods.Likelihood, x: np.ndarray) -> str:
-    """What log p(x | z) is for this data.
+    """What log p(x | z) is for this data; missing values (NaN) do not count.
 
     >>> quantity(likelihoods.Bernoulli(), np.array([0.0, 0.5]))
     'cross-entropy'
     """
     if not likelihood.discrete:
         return "log-density"
-    return "log-probability" if np.array_equal(x, np.round(x)) else "cross-entropy"
+    return "log-probability" if np.array_equal(x, np.round(x), equal_nan=True) else "cross-entropy"
 
 
+def dimensions(x: np.ndarray) -> float:
+    """Values of an example that were observed: a whole number where nothing is missing."""
+    missing = int(np.isnan(x).sum())
+    return x[0].size - missing / len(x) if missing else x[0].size
+
+
+@checked
 def evaluate(
     model: models.Autoencoder,
     test: np.ndarray,
     train: np.ndarray | None = None,
-    samples: int = 100,
-    seed: int = 0,
+    samples: Count = 100,
+    seed: Seed = 0,
     condition: Any = None,
     method: str = "importance",
-    steps: int = 500,
-    gap_examples: int = 0,
+    steps: Count = 500,
+    gap_examples: Natural = 0,
     labels: tuple[np.ndarray, np.ndarray] | None = None,
     with_samples: bool = False,
 ) -> Report:
@@ -139,12 +147,13 @@ def evaluate(
     terms = {name: float(value) for name, value in model.evaluate(test, y, return_dict=True, verbose=0).items()}
     tokens = isinstance(model, models.Sequences) and model.tokens
     error = None if tokens else _squared_error(model, test, condition)
-    report = Report(len(test), terms, error, quantity(model.likelihood, test), dimensions=test[0].size)
+    report = Report(len(test), terms, error, quantity(model.likelihood, test), dimensions=dimensions(test))
     if isinstance(model, models.Variational):
         found = log_likelihood(model, test, method, samples, seed, condition=condition, steps=steps)
         report.bound, report.samples = float(found.log_prob.mean()), samples
         report.estimator = f"{method}, K={samples}" + (f", {steps} temperatures" if method == "ais" else "")
-        report.bound_standard_error = float(found.log_prob.std() / math.sqrt(len(test)))
+        with np.errstate(invalid="ignore"):  # where a value is -inf there is no standard error
+            report.bound_standard_error = float(found.log_prob.std() / math.sqrt(len(test)))
         report.effective_sample_size = float(found.effective_sample_size.mean())
         report.bits_per_dimension = report.bits(report.bound)
         if tokens:
@@ -164,14 +173,14 @@ def evaluate(
     if with_samples:
         new = model.sample(len(test), seed=seed, condition=condition)
         report.sample_quality = sample_quality(test, new, seed=seed)._asdict()
-    if train is not None and not tokens and not np.isnan(train).any():
+    if train is not None and not tokens and not np.isnan(train).any() and not np.isnan(test).any():
         report.baselines = baselines(train, test, math.prod(model.latent_shape), model.likelihood)
     return report
 
 
 def _squared_error(model: models.Autoencoder, x: np.ndarray, condition: Any) -> float:
     """Of the reconstruction of what was observed, summed over the values of an example."""
-    error = np.square(model.reconstruct(x, condition=condition) - x)
+    error = np.square(model.reconstruct(x, condition=condition) - x, dtype="float64")
     return float(np.nansum(error.reshape(len(x), -1), axis=1).mean())
 
 

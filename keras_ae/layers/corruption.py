@@ -1,18 +1,19 @@
 """Noise that denoising autoencoders learn to remove."""
 
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_ae import backend, errors
+from keras_ae import backend
+from keras_ae.checks import NotNegative, Seed, Share, checked
 
 
 class _Corruption(keras.layers.Layer):
     """Noise in training; in inference it does nothing."""
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -47,10 +48,9 @@ class NormalNoise(_Corruption):
         (4, 3)
     """
 
-    def __init__(self, deviation: float, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, deviation: NotNegative, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        if isinstance(deviation, bool) or not isinstance(deviation, int | float) or not 0 <= deviation < math.inf:
-            raise errors.InputError(f"deviation must be a number >= 0. Received: deviation={deviation!r}.")
         self.deviation = deviation
 
     def corrupted(self, x: Any) -> Any:
@@ -63,10 +63,9 @@ class NormalNoise(_Corruption):
 class _Replacement(_Corruption):
     """Replaces a share of the values."""
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, rate: Share, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise errors.InputError(f"rate must be a share of the values, in [0, 1]. Received: rate={rate!r}.")
         self.rate = rate
 
     def corrupted(self, x: Any) -> Any:
@@ -114,7 +113,8 @@ class SaltAndPepperNoise(_Replacement):
         [0.0, 1.0]
     """
 
-    def __init__(self, rate: float, low: float = 0.0, high: float = 1.0, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, rate: Share, low: float = 0.0, high: float = 1.0, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
         self.low, self.high = low, high
 

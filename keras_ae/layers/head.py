@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ae.checks import Activation, Seed, Shape, checked
+
 
 @keras.saving.register_keras_serializable("keras_ae")
 class Head(keras.layers.Layer):
@@ -24,7 +26,8 @@ class Head(keras.layers.Layer):
         True
     """
 
-    def __init__(self, shape: tuple[int, ...], activation: Any = None, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, shape: Shape, activation: Activation = None, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.shape = tuple(shape)
         self.activation = keras.activations.get(activation)

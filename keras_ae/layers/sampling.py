@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_ae import backend
+from keras_ae.checks import Seed, checked
 from keras_ae.distributions.normal import DiagonalNormal
 
 
@@ -34,7 +35,8 @@ class Sampling(keras.layers.Layer):
         (None, 2)
     """
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ae.checks import Seed, checked
+
 
 @keras.saving.register_keras_serializable("keras_ae")
 class Observed(keras.layers.Layer):
@@ -44,7 +46,8 @@ class Positions(keras.layers.Layer):
         True
     """
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    @checked
+    def __init__(self, seed: Seed | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.seed = seed

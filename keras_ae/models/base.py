@@ -1,5 +1,6 @@
 """The contract that every model of the zoo fulfils."""
 
+import inspect
 import math
 import os
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from keras import ops
 
 from keras_ae import errors
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound, likelihoods
+from keras_ae.distributions.normal import log_ratio
 from keras_ae.layers import Head, Sampling
 from keras_ae.models import datasets, inputs, training
 from keras_ae.models.batch import Batch, as_vectors
@@ -188,12 +190,15 @@ class Autoencoder(training.Training):
         `AT_ONCE` values, but not more than `MOST_AT_ONCE`."""
         if batch_size is not None:
             return errors.whole_number("batch_size", batch_size)
+        return max(1, min(AT_ONCE // self.largest_layer(), MOST_AT_ONCE))
+
+    def largest_layer(self) -> int:
+        """How many values the largest layer of the networks, or the output, has for one example."""
         layers = [layer for network in (self.encoder, self.decoder) for layer in network.layers]
         outputs = [getattr(layer, "output", None) for layer in layers]
         shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs) if tensor is not None]
         sizes = [math.prod(filter(None, shape)) for shape in shapes]
-        largest = max([math.prod(self.event_shape) * self.likelihood.parameters, *sizes])
-        return max(1, min(AT_ONCE // largest, MOST_AT_ONCE))
+        return max([math.prod(self.event_shape) * self.likelihood.parameters, *sizes])
 
     def encode(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """Codes of x, as arrays: (n, *event) -> (n, *latent). x may be a data set, which is read batch by batch."""
@@ -247,7 +252,7 @@ class Autoencoder(training.Training):
             )
         if observation not in ("mean", "sample"):
             raise errors.unknown("observation", observation, ("mean", "sample"))
-        generator = keras.random.SeedGenerator(seed)
+        generator = keras.random.SeedGenerator(None if seed is None else errors.seed(seed))
         condition = inputs.check_condition(self, condition, errors.whole_number("n", n))
         codes = self.draw_codes(n, generator, condition)
         if observation == "mean":
@@ -291,6 +296,12 @@ class Autoencoder(training.Training):
             "code_activation": keras.saving.serialize_keras_object(self.code_activation),
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.settings},
         }
+
+
+def by_name(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `Autoencoder` as keyword arguments, for a variant that has another default for one of them."""
+    found = inspect.signature(Autoencoder).bind_partial(*args, **kwargs).arguments
+    return {**found.pop("kwargs", {}), **found}
 
 
 class Variational(Autoencoder):
@@ -361,7 +372,7 @@ class Variational(Autoencoder):
 
     def score(self, batch: Batch, seed: Any, samples: int) -> Any:
         z, log_q = self.propose(batch, samples, seed)
-        return ops.mean(log_q - self.log_joint(batch, z), axis=0)
+        return -ops.mean(log_ratio(self.log_joint(batch, z), log_q), axis=0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "posterior": self._posterior_name}

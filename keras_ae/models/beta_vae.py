@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae import divergences, errors, schedules
+from keras_ae import divergences, errors
+from keras_ae.checks import checked
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -47,12 +49,16 @@ class BetaVAE(Variational):
     settings = ("beta", "capacity", "free_bits")
     schedulable = ("beta", "capacity", "free_bits")
 
+    @checked
     def __init__(
-        self, *args: Any, beta: Any = 4.0, capacity: Any = None, free_bits: float | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        beta: Weight = 4.0,
+        capacity: Weight | None = None,
+        free_bits: Weight | None = None,
+        **kwargs: Any,
     ) -> None:
-        self.beta = schedules.check("beta", beta)
-        self.capacity = None if capacity is None else schedules.check("capacity", capacity)
-        self.free_bits = None if free_bits is None else schedules.check("free_bits", free_bits)
+        self.beta, self.capacity, self.free_bits = beta, capacity, free_bits
         if capacity is not None and free_bits is not None:
             raise errors.InputError("capacity and free_bits exclude each other: both leave the code room. Give one.")
         if free_bits is not None and kwargs.get("posterior", "diagonal") != "diagonal":

@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-from keras_ae import backend, divergences, errors
+from keras_ae import backend, divergences
+from keras_ae.checks import checked
 from keras_ae.distributions import DiagonalNormal, bound
 from keras_ae.layers import Head
 from keras_ae.models.base import Variational
@@ -34,7 +35,7 @@ class ConditionalVAE(Variational):
 
     Example:
         >>> import numpy as np
-        >>> from keras_ae import errors, networks
+        >>> from keras_ae import networks
         >>> model = ConditionalVAE(*networks.dense((4,), 2, hidden=(8,), condition_dim=3), latent_dim=2)
         >>> model.compile("adam")
         >>> history = model.fit(np.ones((9, 4), "float32"), np.arange(9) % 3, verbose=0)
@@ -47,8 +48,9 @@ class ConditionalVAE(Variational):
     conditional = True
     bare_y = "condition"
 
+    @checked
     def __init__(self, *args: Any, learned_prior: bool = False, **kwargs: Any) -> None:
-        self.learned_prior = errors.yes_or_no("learned_prior", learned_prior)
+        self.learned_prior = learned_prior
         super().__init__(*args, **kwargs)
 
     def make_code_heads(self) -> None:

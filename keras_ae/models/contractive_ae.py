@@ -5,11 +5,12 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from keras_ae import backend, errors, schedules
+from keras_ae import backend, errors
+from keras_ae.checks import Count, checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
+from keras_ae.schedules import Weight
 
-ESTIMATORS = ("auto", "exact", "hutchinson")
 SMALL_CODE = 8  # dimensions up to which "auto" is exact
 
 
@@ -46,19 +47,16 @@ class ContractiveAE(Autoencoder):
     settings = ("penalty", "estimator", "probes")
     schedulable = ("penalty",)
 
+    @checked
     def __init__(
         self,
         *args: Any,
-        penalty: Any = 0.1,
+        penalty: Weight = 0.1,
         estimator: Literal["auto", "exact", "hutchinson"] = "auto",
-        probes: int = 1,
+        probes: Count = 1,
         **kwargs: Any,
     ) -> None:
-        self.penalty = schedules.check("penalty", penalty)
-        if estimator not in ESTIMATORS:
-            raise errors.unknown("estimator", estimator, ESTIMATORS)
-        self.estimator = estimator
-        self.probes = errors.whole_number("probes", probes)
+        self.penalty, self.estimator, self.probes = penalty, estimator, probes
         super().__init__(*args, **kwargs)
 
     def make_code_heads(self) -> None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors, networks
+from keras_ae.checks import Dropout, checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
 
@@ -34,11 +35,9 @@ class DropoutAE(Autoencoder):
     terms = ("reconstruction",)
     settings = ("rate",)
 
-    def __init__(self, *args: Any, rate: float | Sequence[float] = 0.2, **kwargs: Any) -> None:
-        for value in [rate] if isinstance(rate, int | float) else rate:
-            if not 0 <= value < 1:
-                raise errors.InputError(f"rate must be a share of the units, in [0, 1). Received: rate={rate!r}.")
-        self.rate = rate if isinstance(rate, int | float) else tuple(rate)
+    @checked
+    def __init__(self, *args: Any, rate: Dropout | Sequence[Dropout] = 0.2, **kwargs: Any) -> None:
+        self.rate: Any = rate
         super().__init__(*args, **kwargs)
 
     def prepare_networks(self, encoder: keras.Model, decoder: keras.Model) -> tuple[keras.Model, keras.Model]:

@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 
 from keras_ae import divergences, errors
 from keras_ae.backend import KeyedSeed
+from keras_ae.checks import Count, Natural, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, NormalMixture, bound
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
@@ -34,7 +35,8 @@ class GaussianMixtureVAE(Variational):
         clusters: how many there are.
         components: K, of the mixture; None for as many as clusters. Some more find clusters of any shape.
         covariance: of each component, `"diagonal"` (VaDE) or `"full"`: clusters may be long in any direction.
-        pretraining: epochs before the mixture is fitted; 0 leaves it to you: `find_clusters(x)`.
+        pretraining: epochs, of all calls of `fit` together, after which the mixture is fitted; 0 leaves it to you:
+            `find_clusters(x)`. Where a callback ends a call before, as early stopping does, it is fitted then.
         posterior, encoder, decoder, latent_dim, likelihood, output_layer, seed: see `VAE`.
 
     Terms: reconstruction, kl (log q(z|x) - log p(z) at the sample of z; nats per example).
@@ -55,22 +57,22 @@ class GaussianMixtureVAE(Variational):
     terms = ("reconstruction", "kl")
     settings = ("clusters", "components", "covariance", "pretraining")
 
+    @checked
     def __init__(
         self,
         *args: Any,
-        clusters: int = 10,
-        components: int | None = None,
+        clusters: Count = 10,
+        components: Count | None = None,
         covariance: Literal["diagonal", "full"] = "diagonal",
-        pretraining: int = 10,
+        pretraining: Natural = 10,
         **kwargs: Any,
     ) -> None:
-        self.clusters = errors.whole_number("clusters", clusters)
+        self.clusters = clusters
         components = self.clusters if components is None else components
         self.components = errors.whole_number("components", components, least=self.clusters)
-        if covariance not in ("diagonal", "full"):
-            raise errors.unknown("covariance", covariance, ("diagonal", "full"))
-        self.covariance = covariance
-        self.pretraining = errors.whole_number("pretraining", pretraining, least=0)
+        self.covariance, self.pretraining = covariance, pretraining
+        self.epochs_trained = 0  # until the mixture was found
+        self._examples: np.ndarray | None = None  # to find it with, while `fit` runs
         super().__init__(*args, **kwargs)
         self.prior = None  # p(z) changes with the weights: `prior_given`
 
@@ -134,18 +136,41 @@ class GaussianMixtureVAE(Variational):
     def own_callbacks(self, data: Any) -> list[keras.callbacks.Callback]:
         if not self.pretraining or float(self.found):
             return []
-        x = inputs.first_examples(data, EXAMPLES)
-        if x is None:
+        self._examples = inputs.first_examples(data, EXAMPLES)
+        if self._examples is None:
             raise errors.InputError(
                 "After its pretraining the mixture is fitted to codes, but a generator gives its examples once only. "
                 "Use arrays, a tf.data.Dataset or a PyDataset, or pretraining=0 and model.find_clusters(x)."
             )
+        return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self._count_epoch())]
 
-        def fit_mixture(epoch: int, logs: Any = None) -> None:
-            if epoch == self.pretraining:
-                self.find_clusters(x)
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Trains the model; arguments and return value are those of `Autoencoder.fit`."""
+        try:
+            history = super().fit(*args, **kwargs)
+            self._end_pretraining(self.stop_training)  # also where early stopping brought back weights from before
+        finally:
+            self._examples = None
+        return history
 
-        return [keras.callbacks.LambdaCallback(on_epoch_begin=fit_mixture)]
+    def _count_epoch(self) -> None:
+        self.epochs_trained += not float(self.found)
+        self._end_pretraining()
+
+    def _end_pretraining(self, stopped: bool = False) -> None:
+        """Fits the mixture where it is time and was not done."""
+        due = stopped or self.epochs_trained >= self.pretraining
+        if due and self._examples is not None and not float(self.found):
+            self.find_clusters(self._examples)
+
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        store["epochs_trained"] = np.array(self.epochs_trained)
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables(store)
+        if "epochs_trained" in store:  # not in files of version 0.1.0
+            self.epochs_trained = int(np.asarray(store["epochs_trained"]))
 
     def clusters_of_components(self) -> np.ndarray:
         """1 where a component (row) belongs to a cluster (column), 0 elsewhere."""
@@ -165,9 +190,11 @@ class GaussianMixtureVAE(Variational):
     def cluster_probabilities(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The probability of each cluster at the mean of q(z|x), as arrays: (n, *event) -> (n, clusters)."""
         if not float(self.found):
+            rest = self.pretraining - self.epochs_trained
+            train = f"Train for {rest} more epochs, or call" if rest > 0 else "Call"
             raise errors.InputError(
-                f"There are no clusters yet: `fit` finds them after its first {self.pretraining} epochs. Train for "
-                "longer, or call model.find_clusters(x)."
+                f"There are no clusters yet: `fit` finds them after {self.pretraining} epochs (pretraining), and this "
+                f"model was trained for {self.epochs_trained}. {train} model.find_clusters(x)."
             )
         x = inputs.check_x(self, x, explained=False)
         return self.over_batches("responsibilities", x, batch_size) @ self.clusters_of_components().astype("float32")

@@ -11,7 +11,7 @@ import numpy as np
 from keras_ae import errors
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.models.batch import as_vectors, roles
-from keras_ae.pipeline import Batches
+from keras_ae.pipeline import Batches, as_it_is, on_disk, parts
 
 RESHAPING = tuple(
     getattr(keras.layers, name)
@@ -81,7 +81,7 @@ def numbers(x: Any, name: str) -> np.ndarray:
 def even(x: Any, name: str) -> np.ndarray:
     """x as a NumPy array, with its mask if it has one; an error where its rows differ in shape."""
     try:
-        return np.asanyarray(x) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+        return x if isinstance(x, np.ma.MaskedArray) else as_it_is(x)
     except ValueError as error:
         raise errors.InputError(
             f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}. Sequences are padded at "
@@ -113,16 +113,24 @@ def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable
                 f" For a single example add the batch axis: {variable} = {variable}[None]; examples of a data set are "
                 "batched: data.batch(32)."
             )
+        elif array.shape[1:] == (*shape[-1:], *shape[:-1]):
+            hint = f" The channels are the last axis: {variable} = np.moveaxis({variable}, 1, -1)."
         raise errors.InputError(
             f"{name} must have the shape (n, {', '.join(map(str, shape))}). Received: {array.shape}.{hint}"
         )
     if len(array) == 0:
         raise errors.InputError(f"{name} is empty: it has the shape {array.shape}.")
+    return array if on_disk(array) else as_float32(array)
+
+
+def as_float32(array: np.ndarray) -> np.ndarray:
+    """Floating-point numbers of another size as float32; other numbers as they are."""
     return array.astype("float32") if array.dtype.kind == "f" and array.dtype != np.float32 else array
 
 
-def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
-    """Raises InputError where a value is infinite, or NaN unless allowed, and says where."""
+def check_finite(array: np.ndarray, name: str, allow_nan: bool = False, start: int = 0) -> None:
+    """Raises InputError where a value is infinite, or NaN unless allowed, and says where; `start` is the index of the
+    first row."""
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
@@ -133,7 +141,7 @@ def check_finite(array: np.ndarray, name: str, allow_nan: bool = False) -> None:
         first = tuple(map(int, np.argwhere(bad)[0]))
         raise errors.InputError(
             f"{name} has {int(bad.sum())} values that are {'infinite' if allow_nan else 'infinite or not a number'}, "
-            f"the first at index {first} ({array[first]}). Replace or drop them."
+            f"the first at index {(first[0] + start, *first[1:])} ({array[first]}). Replace or drop them."
         )
 
 
@@ -145,10 +153,12 @@ def check_x(model: Any, x: Any, name: str = "x", explained: bool = True) -> np.n
             f"{name} has {np.ma.count_masked(x)} masked values, and {type(model).__name__} takes no missing ones. Fill "
             "them, x.filled(...), or drop their rows; a DenoisingAE takes them."
         )
-    check_finite(array, name, model.accepts_missing)
-    model.check_events(array, name)
-    if explained:
-        model.likelihood.check(array, name)
+    for start, part in parts(array):
+        part = as_float32(part)
+        check_finite(part, name, model.accepts_missing, start)
+        model.check_events(part, name)
+        if explained:
+            model.likelihood.check(part, name)
     return array
 
 
@@ -186,7 +196,7 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
         target = check_x(model, named["target"], "y")
         y = {**y, "target": target} if isinstance(y, dict) else target
     else:
-        model.likelihood.check(x, name)
+        check_explained(model, x, name)
     if model.conditional:
         check_condition(model, named.get("condition"), len(x), with_x=True, least=-1 if model.infers_condition else 0)
     if sample_weight is not None:
@@ -207,10 +217,16 @@ def check_fit(model: Any, x: Any, y: Any = None, sample_weight: Any = None, name
     return (x,) if y is None else (x, y)
 
 
+def check_explained(model: Any, x: np.ndarray, name: str) -> None:
+    """Raises InputError where the likelihood cannot explain x."""
+    for _, part in parts(x):
+        model.likelihood.check(as_float32(part), name)
+
+
 def is_explained(model: Any, x: np.ndarray) -> bool:
     """Whether the likelihood can explain x."""
     try:
-        model.likelihood.check(x, "x")
+        check_explained(model, x, "x")
     except errors.InputError:
         return False
     return True
@@ -249,7 +265,8 @@ def first_examples(data: Any, n: int) -> np.ndarray | None:
     if isinstance(data, Batches):
         return data.arrays[0]
     if isinstance(data, keras.utils.PyDataset):
-        data = (data[i] for i in range(len(data)))
+        batches = itertools.count() if data.num_batches is None else range(data.num_batches)
+        data = map(data.__getitem__, batches)
     elif not hasattr(data, "element_spec"):
         return None
     found: list[np.ndarray] = []
@@ -321,7 +338,8 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], mo
             raise errors.InputError(f"The {role} must be a keras.Model. Received: {type(network).__name__}.")
         if not network.built or not hasattr(network, "output_shape"):
             raise errors.InputError(
-                f"The {role} has no shapes yet. Begin it with keras.Input(shape), so that it is built at once."
+                f"The {role} has no input and output of known shapes. Begin it with keras.Input(shape); or, of a "
+                f"subclass of keras.Model, make x = keras.Input(shape) and pass keras.Model(x, {role}(x))."
             )
         if isinstance(network.output_shape, list | dict) or _is_nested(network.output_shape):
             raise errors.InputError(

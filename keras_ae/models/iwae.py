@@ -6,7 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae import backend, errors
+from keras_ae import backend
+from keras_ae.checks import Count, checked
+from keras_ae.distributions.normal import LOWEST, log_ratio
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
 
@@ -44,23 +46,25 @@ class IWAE(Variational):
     terms = ("negative_bound",)
     settings = ("samples", "doubly_reparameterized")
 
-    def __init__(self, *args: Any, samples: int = 5, doubly_reparameterized: bool = False, **kwargs: Any) -> None:
-        self.samples = errors.whole_number("samples", samples)
-        self.doubly_reparameterized = errors.yes_or_no("doubly_reparameterized", doubly_reparameterized)
+    @checked
+    def __init__(self, *args: Any, samples: Count = 5, doubly_reparameterized: bool = False, **kwargs: Any) -> None:
+        self.samples = samples
+        self.doubly_reparameterized = doubly_reparameterized
         super().__init__(*args, **kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
         q = self.posterior(batch.x, training)
         z = self.sampling(q, samples=self.samples)
         if not self.doubly_reparameterized:
-            return {"negative_bound": -_log_mean_exp(self.log_joint(batch, z, training) - q.log_prob(z))}
+            return {"negative_bound": -_log_mean_exp(log_ratio(self.log_joint(batch, z, training), q.log_prob(z)))}
 
         fixed_q = type(q)(*map(ops.stop_gradient, q))
         log_w, pull_back = backend.vjp(
-            self, lambda z: self.log_joint(batch, z, training) - fixed_q.log_prob(z), ops.stop_gradient(z)
+            self, lambda z: log_ratio(self.log_joint(batch, z, training), fixed_q.log_prob(z)), ops.stop_gradient(z)
         )
-        share = ops.stop_gradient(ops.exp(log_w - ops.logsumexp(log_w, axis=0, keepdims=True)))
+        share = ops.stop_gradient(ops.softmax(ops.maximum(log_w, LOWEST), axis=0))
         gradient = ops.stop_gradient(pull_back(ops.square(share)))
+        gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)  # beside a loss that is infinite
         path = gradient * (z - ops.stop_gradient(z))  # zero, with the encoder's gradient
         axes = (0, *range(2, ops.ndim(z)))
         return {"negative_bound": -_log_mean_exp(log_w) - ops.sum(path, axis=axes)}

@@ -1,13 +1,15 @@
 """The sparse autoencoder with a target activation."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import ops
 
-from keras_ae import divergences, errors, schedules
-from keras_ae.models.base import Autoencoder
+from keras_ae import divergences, errors
+from keras_ae.checks import activation, checked
+from keras_ae.models.base import Autoencoder, by_name
 from keras_ae.models.batch import Batch
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -39,19 +41,20 @@ class KLSparseAE(Autoencoder):
     settings = ("penalty", "target")
     schedulable = ("penalty",)
 
-    def __init__(self, *args: Any, penalty: Any = 1.0, target: float = 0.05, **kwargs: Any) -> None:
-        self.penalty = schedules.check("penalty", penalty)
-        if not 0 < target < 1:
-            raise errors.InputError(f"target must be a mean activation in (0, 1). Received: target={target!r}.")
-        self.target = target
-        code_activation = kwargs.setdefault("code_activation", "sigmoid")
+    @checked
+    def __init__(
+        self, *args: Any, penalty: Weight = 1.0, target: Annotated[float, "(0, 1)"] = 0.05, **kwargs: Any
+    ) -> None:
+        self.penalty, self.target = penalty, target
+        kwargs = {"code_activation": "sigmoid", **by_name(args, kwargs)}
+        code_activation = activation("code_activation", kwargs["code_activation"])
         activations = ops.convert_to_numpy(keras.activations.get(code_activation)(ops.linspace(-30.0, 30.0, 61)))
         if activations.min() < 0 or activations.max() > 1:
             raise errors.InputError(
                 "code_activation must have values in (0, 1), such as 'sigmoid': the mean of a unit is taken for a "
                 f"probability. Received: code_activation={code_activation!r}."
             )
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:
         code = self.code(batch.x, training)

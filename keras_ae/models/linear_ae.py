@@ -6,8 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import errors, networks
+from keras_ae import networks
+from keras_ae.checks import Count, Seed, Shape, checked
 from keras_ae.distributions.likelihoods import Normal
+from keras_ae.models import inputs
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
 from keras_ae.models.training import Training
@@ -44,11 +46,12 @@ class LinearAE(Autoencoder):
 
     terms = ("squared_error",)
 
+    @checked
     def __init__(
-        self, input_shape: tuple[int, ...], latent_dim: int, tied: bool = False, seed: int | None = None, **kwargs: Any
+        self, input_shape: Shape, latent_dim: Count, tied: bool = False, seed: Seed | None = None, **kwargs: Any
     ) -> None:
         encoder, decoder = networks.dense(input_shape, latent_dim, hidden=())
-        self.tied = errors.yes_or_no("tied", tied)
+        self.tied = tied
         super().__init__(encoder, decoder, latent_dim, Normal(), seed=seed, **kwargs)
 
     def make_output_head(self) -> keras.layers.Layer | None:
@@ -84,7 +87,8 @@ class LinearAE(Autoencoder):
         basis = np.linalg.qr(ops.convert_to_numpy(self.decoder_matrix()).T.astype("float64"))[0].T
         variances = None
         if x is not None:
-            flat = np.asarray(x, "float64").reshape(len(x), -1)
+            x = inputs.check_x(self, x, explained=False)
+            flat = x.reshape(len(x), -1).astype("float64")
             covariance = np.atleast_2d(np.cov((flat - flat.mean(0)) @ basis.T, rowvar=False))
             variances, rotation = np.linalg.eigh(covariance)
             variances, basis = variances[::-1], rotation.T[::-1] @ basis

@@ -30,9 +30,14 @@ class Terms(keras.metrics.Metric):
         self.total.assign_add(ops.cast(values, self.dtype) * examples)
         self.count.assign_add(examples)
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the terms that there are."""
+        return self.names if self.regularized else self.names[:-1]
+
     def result(self) -> dict[str, Any]:
         means = ops.divide_no_nan(self.total.value, self.count.value)
-        return {name: means[i] for i, name in enumerate(self.names if self.regularized else self.names[:-1])}
+        return {name: means[i] for i, name in enumerate(self.shown)}
 
 
 def non_finite_weights(model: keras.Model) -> list[str]:
@@ -57,6 +62,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """Stops the training with an error when a term, or after an epoch a weight, is infinite or not a number; metrics of
     the user may be."""
 
+    async_safe = True  # Keras need not wait for an accelerator: the error comes a few calls late, before the epoch ends
+
     def __init__(self) -> None:
         super().__init__()
         self.epoch = 0
@@ -73,7 +80,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
             raise diverged(epoch + 1, f"the weight {bad[0]}")
 
     def _check(self, logs: dict | None) -> None:
-        named = {prefix + name for name in ("loss", *self.model.term_means.names) for prefix in ("", "val_")}
+        of_model = self._model.term_means.names  # `self.model` would put JAX's state back into the model
+        named = {prefix + name for name in ("loss", *of_model) for prefix in ("", "val_")}
         bad = [name for name, value in (logs or {}).items() if name in named and not math.isfinite(value)]
         terms = [name for name in bad if name.removeprefix("val_") != "loss"] or bad
         if terms:

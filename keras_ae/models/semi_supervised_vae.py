@@ -7,11 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae import divergences, errors, networks, schedules
+from keras_ae import divergences, errors, networks
+from keras_ae.checks import Positive, checked
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
 from keras_ae.pipeline import Batches
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -53,15 +55,16 @@ class SemiSupervisedVAE(Variational):
     bare_y = "condition"
     infers_condition = True
 
+    @checked
     def __init__(
         self,
         *args: Any,
-        alpha: Any = 1.0,
-        class_prior: Sequence[float] | None = None,
+        alpha: Weight = 1.0,
+        class_prior: Sequence[Positive] | None = None,
         classifier: keras.Model | None = None,
         **kwargs: Any,
     ) -> None:
-        self.alpha = schedules.check("alpha", alpha)
+        self.alpha = alpha
         self.class_prior = None if class_prior is None else [*map(float, class_prior)]
         self._given_classifier = [classifier]  # in a list that Keras does not look into: it becomes a layer below
         super().__init__(*args, **kwargs)
@@ -109,10 +112,14 @@ class SemiSupervisedVAE(Variational):
             "kl": divergences.kl(q, self.prior),
         }
         return {
-            **{name: ops.sum(w * ops.reshape(v, (-1, self.condition_dim)), axis=-1) for name, v in of_class.items()},
+            **{name: self.average(w, values) for name, values in of_class.items()},
             "label": ops.sum(w * ((1.0 - known) * log_q - self.log_class_prior), axis=-1),
             "classification": -self.now(self.alpha) * ops.sum(label * log_q, axis=-1),
         }
+
+    def average(self, w: Any, values: Any) -> Any:
+        """The sum over the classes of w times values, (batch * K,); an infinite value counts only where w > 0."""
+        return ops.sum(ops.where(w > 0, w * ops.reshape(values, (-1, self.condition_dim)), 0.0), axis=-1)
 
     def with_every_class(self, batch: Batch) -> Batch:
         """Each example K times, once with each class."""
@@ -137,13 +144,20 @@ class SemiSupervisedVAE(Variational):
     def own_signatures(self) -> dict[str, Any]:
         return {"predict_proba": lambda x: {"probabilities": ops.exp(self.log_probabilities(x))}}
 
-    def sample(self, n: int, seed: int | None = None, *args: Any, **kwargs: Any) -> np.ndarray:
+    def sample(
+        self,
+        n: int,
+        seed: int | None = None,
+        observation: str = "mean",
+        batch_size: int | None = None,
+        condition: Any = None,
+    ) -> np.ndarray:
         """`n` new examples, of the classes `condition` or of classes drawn from p(y); see `Autoencoder.sample`."""
-        if kwargs.get("condition") is None:
+        if condition is None:
             chance = np.exp(self.log_class_prior.astype("float64"))
-            rng = np.random.default_rng(seed)
-            kwargs["condition"] = rng.choice(self.condition_dim, errors.whole_number("n", n), p=chance / chance.sum())
-        return super().sample(n, seed, *args, **kwargs)
+            rng = np.random.default_rng(None if seed is None else errors.seed(seed))
+            condition = rng.choice(self.condition_dim, errors.whole_number("n", n), p=chance / chance.sum())
+        return super().sample(n, seed, observation, batch_size, condition)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Trains the model; arguments and return value are those of `Autoencoder.fit`, with y -1 without a label."""

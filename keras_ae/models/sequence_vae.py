@@ -4,10 +4,12 @@ from typing import Any
 
 import keras
 
-from keras_ae import divergences, schedules
+from keras_ae import divergences
+from keras_ae.checks import checked
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
 from keras_ae.models.sequences import Sequences
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -53,8 +55,9 @@ class SequenceVAE(Sequences, Variational):
     settings = ("beta", "word_dropout", "tokenizer")
     schedulable = ("beta",)
 
-    def __init__(self, *args: Any, beta: Any = 1.0, **kwargs: Any) -> None:
-        self.beta = schedules.check("beta", beta)
+    @checked
+    def __init__(self, *args: Any, beta: Weight = 1.0, **kwargs: Any) -> None:
+        self.beta = beta
         super().__init__(*args, **kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:

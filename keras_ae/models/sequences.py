@@ -8,6 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_ae import errors
+from keras_ae.checks import Share, checked
+from keras_ae.data.tokenizer import Tokenizer
 from keras_ae.distributions import likelihoods
 from keras_ae.layers import MaskingNoise
 from keras_ae.models.base import Autoencoder
@@ -35,9 +37,10 @@ class Sequences(Autoencoder):
     accepts_missing = True
     network_kinds = ("recurrent", "transformer")
 
-    def __init__(self, *args: Any, word_dropout: float = 0.0, tokenizer: Any = None, **kwargs: Any) -> None:
-        if isinstance(word_dropout, bool) or not isinstance(word_dropout, int | float) or not 0 <= word_dropout <= 1:
-            raise errors.InputError(f"word_dropout must be a share of steps, in [0, 1]. Received: {word_dropout!r}.")
+    @checked
+    def __init__(
+        self, *args: Any, word_dropout: Share = 0.0, tokenizer: Tokenizer | None = None, **kwargs: Any
+    ) -> None:
         self.word_dropout, self.tokenizer = word_dropout, tokenizer
         super().__init__(*args, **kwargs)
         if tokenizer is not None and (tokenizer.size, (tokenizer.steps,)) != (self.tokens, self.event_shape):

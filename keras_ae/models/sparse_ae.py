@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae import errors, schedules
-from keras_ae.models.base import Autoencoder
+from keras_ae import errors
+from keras_ae.checks import Positive, checked
+from keras_ae.models.base import Autoencoder, by_name
 from keras_ae.models.batch import Batch
+from keras_ae.schedules import Weight
 
 FEATURES = "/features"  # no layer has this name
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
@@ -46,21 +48,19 @@ class SparseAE(Autoencoder):
     settings = ("penalty", "penalized_layers", "max_norm")
     schedulable = ("penalty",)
 
+    @checked
     def __init__(
         self,
         *args: Any,
-        penalty: Any = 0.1,
+        penalty: Weight = 0.1,
         penalized_layers: str | Sequence[str] = "code",
-        max_norm: float | None = 1.0,
+        max_norm: Positive | None = 1.0,
         **kwargs: Any,
     ) -> None:
-        self.penalty = schedules.check("penalty", penalty)
+        self.penalty, self.max_norm = penalty, max_norm
         names = (penalized_layers,) if isinstance(penalized_layers, str) else tuple(penalized_layers)
         self.penalized_layers = names
-        if max_norm is not None and not max_norm > 0:
-            raise errors.InputError(f"max_norm must be positive or None. Received: max_norm={max_norm!r}.")
-        self.max_norm = max_norm
-        super().__init__(*args, **{"code_activation": "relu", **kwargs})
+        super().__init__(**{"code_activation": "relu", **by_name(args, kwargs)})
 
     def prepare_networks(self, encoder: keras.Model, decoder: keras.Model) -> tuple[keras.Model, keras.Model]:
         known = ["code", *(layer.name for layer in encoder.layers)]

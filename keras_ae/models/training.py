@@ -14,7 +14,7 @@ from keras_ae import backend, errors, schedules, writing
 from keras_ae.models import datasets, inputs, monitoring, steps
 from keras_ae.models.batch import Batch, pack, unpacked
 from keras_ae.optimizers import Adam
-from keras_ae.pipeline import Batches
+from keras_ae.pipeline import Batches, as_it_is
 
 STEPS_PER_EXECUTION = 32
 STEPS_OF: dict[str, Callable] = {"tensorflow": steps.on_tensorflow, "jax": steps.on_jax}
@@ -38,7 +38,7 @@ class Training(keras.Model):
         # Without autocast=False mixed precision would turn targets and weights into half precision.
         super().__init__(autocast=False, **kwargs)
         self.seed = backend.seed_of(seed)
-        self._seeds = iter(np.random.SeedSequence(self.seed).generate_state(64) >> 1)
+        self._seeds_drawn = 0
         self._compiled_functions: dict[str, Any] = {}
         self._called_layers, self._compiled_layers = _Layers(self), _Layers(self)
         self._has_metrics = False
@@ -46,7 +46,8 @@ class Training(keras.Model):
 
     def next_seed(self) -> int:
         """An integer seed for one more layer, a function of the model's seed."""
-        return int(next(self._seeds))
+        self._seeds_drawn += 1
+        return int(np.random.SeedSequence(self.seed).generate_state(self._seeds_drawn)[-1] >> 1)
 
     def finish_building(self) -> None:
         """Adds what every model has beside its networks."""
@@ -78,7 +79,10 @@ class Training(keras.Model):
                 it costs more than it gains.
         """
         if kwargs.get("loss") is not None:
-            raise errors.InputError(f"compile takes no loss: {type(self).__name__} has its own. Remove the argument.")
+            raise errors.InputError(
+                f"compile takes no loss: {type(self).__name__} has its own, with -log p(x|z) of its likelihood "
+                "('normal': squared error; 'bernoulli': binary cross-entropy). Remove the argument."
+            )
         if steps_per_execution is not None:
             errors.whole_number("steps_per_execution", steps_per_execution)
         self._unresolved = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
@@ -136,6 +140,21 @@ class Training(keras.Model):
         for kind in ("train", "test", "predict"):
             if getattr(self, f"{kind}_function", None) is not None:
                 getattr(self, f"make_{kind}_function")(force=True)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of a reconstruction: that of x."""
+        return tuple(input_shape)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """What Keras finds by calling the model on tensors without values: a batch has no single shape."""
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` gives, in its order."""
+        others = [metric for metric in self.metrics if metric is not self.term_means]
+        names = [each.name for metric in others for each in getattr(metric, "metrics", [metric])]
+        return [*names, *sorted(self.term_means.shown)]
 
     def now(self, weight: Any) -> Any:
         """The value of a weight, a number or a schedule, at the present training step. To assign another number takes
@@ -505,10 +524,10 @@ def _split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple, 
         raise errors.InputError(
             f"validation_split needs arrays and a fraction between 0 and 1. Received: {type(x).__name__}, {fraction!r}."
         )
-    start = len(x) - int(len(x) * fraction)
+    start = len(x) - errors.part("validation_split", fraction, len(x))
     parts = (x, y, sample_weight)
 
     def rows(part: slice) -> tuple:
-        return tree.map_structure(lambda a: None if a is None else np.asarray(a)[part], parts)
+        return tree.map_structure(lambda a: None if a is None else as_it_is(a)[part], parts)
 
     return rows(slice(start)), rows(slice(start, None))

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 import keras
 
-from keras_ae import divergences, errors
+from keras_ae import divergences
+from keras_ae.checks import checked
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
 
@@ -40,9 +41,8 @@ class VAE(Variational):
     terms = ("reconstruction", "kl")
     settings = ("kl",)
 
+    @checked
     def __init__(self, *args: Any, kl: Literal["analytic", "sample"] = "analytic", **kwargs: Any) -> None:
-        if kl not in KL:
-            raise errors.unknown("kl", kl, KL)
         super().__init__(*args, **kwargs)
         self.kl = kl
 

@@ -5,10 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae import errors, networks, schedules
+from keras_ae import errors, networks
+from keras_ae.checks import checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
 from keras_ae.optimizers import Adam
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -54,8 +56,9 @@ class WAEGAN(Autoencoder):
     schedulable = ("penalty",)
     has_prior = True
 
-    def __init__(self, *args: Any, penalty: Any = 1.0, critic: keras.Model | None = None, **kwargs: Any) -> None:
-        self.penalty = schedules.check("penalty", penalty)
+    @checked
+    def __init__(self, *args: Any, penalty: Weight = 1.0, critic: keras.Model | None = None, **kwargs: Any) -> None:
+        self.penalty = penalty
         self._given_critic = [critic]  # in a list that Keras does not look into: it becomes a layer below
         super().__init__(*args, **kwargs)
 

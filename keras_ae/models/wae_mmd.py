@@ -6,9 +6,11 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from keras_ae import divergences, errors, schedules
+from keras_ae import divergences, errors
+from keras_ae.checks import Positive, checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -40,21 +42,18 @@ class WAEMMD(Autoencoder):
     schedulable = ("penalty",)
     has_prior = True
 
+    @checked
     def __init__(
         self,
         *args: Any,
-        penalty: Any = 10.0,
+        penalty: Weight = 10.0,
         kernel: Literal["imq", "rbf"] = "imq",
-        scales: Sequence[float] = divergences.SCALES,
+        scales: Sequence[Positive] = divergences.SCALES,
         **kwargs: Any,
     ) -> None:
-        self.penalty = schedules.check("penalty", penalty)
-        if kernel not in divergences.KERNELS:
-            raise errors.unknown("kernel", kernel, divergences.KERNELS)
-        self.kernel = kernel
-        self.scales = tuple(scales)
-        if not self.scales or min(self.scales) <= 0:
-            raise errors.InputError(f"scales must be positive numbers, at least one. Received: scales={scales!r}.")
+        self.penalty, self.kernel, self.scales = penalty, kernel, tuple(scales)
+        if not self.scales:
+            raise errors.wrong("scales", "positive numbers, at least one", scales)
         super().__init__(*args, **kwargs)
 
     def make_code_heads(self) -> None:

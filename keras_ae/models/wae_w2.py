@@ -4,9 +4,11 @@ from typing import Any
 
 import keras
 
-from keras_ae import divergences, schedules
+from keras_ae import divergences
+from keras_ae.checks import checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
+from keras_ae.schedules import Weight
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -38,8 +40,9 @@ class WAEW2(Autoencoder):
     schedulable = ("penalty",)
     has_prior = True
 
-    def __init__(self, *args: Any, penalty: Any = 1.0, **kwargs: Any) -> None:
-        self.penalty = schedules.check("penalty", penalty)
+    @checked
+    def __init__(self, *args: Any, penalty: Weight = 1.0, **kwargs: Any) -> None:
+        self.penalty = penalty
         super().__init__(*args, **kwargs)
 
     def objective(self, batch: Batch, training: bool) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_ae import backend, errors
 
+CHANNELS = {"data_format": "channels_last"}  # of every layer: Keras' own setting may be another
+
 
 def initializers(seed: int | None, kind: Any = keras.initializers.GlorotUniform) -> Iterator[Any]:
     """An endless sequence of initialisers, one for each layer, that is a function of `seed`."""
@@ -18,7 +20,7 @@ def initializers(seed: int | None, kind: Any = keras.initializers.GlorotUniform)
 
 def shape_of(name: str, shape: Any, ranks: tuple[int, ...]) -> tuple[int, ...]:
     """`shape` as a tuple of positive integers of one of the ranks."""
-    values = (shape,) if isinstance(shape, int) else tuple(shape)
+    values = tuple(shape) if isinstance(shape, list | tuple) or np.ndim(shape) else (shape,)
     if len(values) not in ranks or not values:
         expected = " or ".join(map(str, ranks))
         raise errors.InputError(
@@ -53,7 +55,7 @@ def crop(images: Any, size: Sequence[int]) -> Any:
     extra = [have - want for have, want in zip(images.shape[1:3], size, strict=True)]
     if not any(extra):
         return images
-    return keras.layers.Cropping2D([(more // 2, more - more // 2) for more in extra])(images)
+    return keras.layers.Cropping2D([(more // 2, more - more // 2) for more in extra], **CHANNELS)(images)
 
 
 def conditions(condition_dim: int | None) -> list:
@@ -77,6 +79,11 @@ def with_plane(x: Any, condition: list, initializers: Iterator[Any]) -> Any:
 def with_vector(values: Any, condition: list) -> Any:
     """A vector followed by the condition, if there is one."""
     return keras.layers.Concatenate()([values, *condition]) if condition else values
+
+
+def flat(values: Any) -> Any:
+    """Each example as a vector, the channels of a pixel side by side."""
+    return keras.layers.Flatten(**CHANNELS)(values)
 
 
 def pair(x: list, features: Any, z: list, values: Any) -> tuple[keras.Model, keras.Model]:

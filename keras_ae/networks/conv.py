@@ -6,18 +6,19 @@ from typing import Any
 
 import keras
 
-from keras_ae import errors
+from keras_ae.checks import Activation, Count, Seed, Shape, checked
 from keras_ae.networks import common
 
 
+@checked
 def conv(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    filters: Sequence[int] = (32, 64),
-    units: int = 256,
-    activation: Any = "relu",
-    condition_dim: int | None = None,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    filters: Sequence[Count] = (32, 64),
+    units: Count = 256,
+    activation: Activation = "relu",
+    condition_dim: Count | None = None,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Convolutions of kernel 3 and stride 2, then a dense layer; the decoder is the mirror image.
 
@@ -46,19 +47,21 @@ def conv(
     def options() -> dict[str, Any]:
         return {"activation": activation, "kernel_initializer": next(initializers)}
 
+    strided = {"kernel_size": 3, "strides": 2, "padding": "same", **common.CHANNELS}
+
     x = keras.Input((height, width, channels), name="x")
     condition = common.conditions(condition_dim)
     features = common.with_plane(x, condition, initializers)
     for count in filters:
-        features = keras.layers.Conv2D(count, 3, strides=2, padding="same", **options())(features)
-    features = keras.layers.Dense(units, **options())(keras.layers.Flatten()(features))
+        features = keras.layers.Conv2D(count, **strided, **options())(features)
+    features = keras.layers.Dense(units, **options())(common.flat(features))
 
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
+    z = keras.Input((latent_dim,), name="z")
     smallest = (*sizes[-1], filters[-1])
     values = keras.layers.Dense(units, **options())(common.with_vector(z, condition))
     values = keras.layers.Dense(math.prod(smallest), **options())(values)
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip([*filters[-2::-1], filters[0]], sizes[-2::-1], strict=True):
-        values = keras.layers.Conv2DTranspose(count, 3, strides=2, padding="same", **options())(values)
+        values = keras.layers.Conv2DTranspose(count, **strided, **options())(values)
         values = common.crop(values, size)
     return common.pair([x, *condition], features, [z, *condition], values)

@@ -1,23 +1,24 @@
 """The networks of DCGAN as an encoder and a decoder."""
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import keras
 
 from keras_ae import errors
-from keras_ae.layers import FusedBatchNormalization
+from keras_ae.checks import Count, Seed, Shape, checked
+from keras_ae.layers import FusedBatchNormalization, StridedConv2D, StridedConv2DTranspose
 from keras_ae.networks import common
 
 
+@checked
 def dcgan(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    filters: int = 64,
-    parameters: int = 1,
-    condition_dim: int | None = None,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    filters: Count = 64,
+    parameters: Count = 1,
+    condition_dim: Count | None = None,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Strided and fractionally strided convolutions, after Radford et al. (2016, arXiv:1511.06434, sec. 3).
 
@@ -52,22 +53,22 @@ def dcgan(
     widths = [filters * 2**stage for stage in range(stages)]
     sizes = common.sizes((height, width), [2] * stages)
     initializers = common.initializers(seed, partial(keras.initializers.RandomNormal, stddev=0.02))
-    strided = {"kernel_size": 5, "strides": 2, "padding": "same"}
+    strided = {"kernel_size": 5, "strides": 2, "padding": "same", **common.CHANNELS}
 
     x = keras.Input((height, width, channels), name="x")
     condition = common.conditions(condition_dim)
     features = common.with_plane(x, condition, initializers)
     for stage, count in enumerate(widths):
         normalised = stage > 0
-        features = keras.layers.Conv2D(
-            count, use_bias=not normalised, kernel_initializer=next(initializers), **strided
-        )(features)
+        features = StridedConv2D(count, use_bias=not normalised, kernel_initializer=next(initializers), **strided)(
+            features
+        )
         if normalised:
             features = FusedBatchNormalization()(features)
         features = keras.layers.LeakyReLU(0.2)(features)
-    features = keras.layers.Flatten()(features)
+    features = common.flat(features)
 
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
+    z = keras.Input((latent_dim,), name="z")
     smallest = (*sizes[-1], widths[-1])
     values = keras.layers.Dense(math.prod(smallest), use_bias=False, kernel_initializer=next(initializers))(
         common.with_vector(z, condition)
@@ -75,12 +76,10 @@ def dcgan(
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip(widths[-2::-1], sizes[-2:0:-1], strict=True):
         values = keras.layers.ReLU()(FusedBatchNormalization()(values))
-        values = keras.layers.Conv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(
-            values
-        )
+        values = StridedConv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(values)
         values = common.crop(values, size)
     values = keras.layers.ReLU()(FusedBatchNormalization()(values))
-    values = keras.layers.Conv2DTranspose(
+    values = StridedConv2DTranspose(
         channels * parameters, kernel_initializer=next(initializers), dtype="float32", name="parameters", **strided
     )(values)
     values = common.crop(values, (height, width))

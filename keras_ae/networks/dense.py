@@ -1,22 +1,22 @@
 """Fully connected networks."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
-from keras_ae import errors
+from keras_ae.checks import Activation, Count, Dropout, Seed, Shape, checked
 from keras_ae.networks import common
 
 
+@checked
 def dense(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    hidden: Sequence[int] = (512, 256),
-    activation: Any = "relu",
-    input_dropout: float = 0.0,
-    condition_dim: int | None = None,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    hidden: Sequence[Count] = (512, 256),
+    activation: Activation = "relu",
+    input_dropout: Dropout = 0.0,
+    condition_dim: Count | None = None,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Multilayer perceptrons: x -> hidden[0] -> ... -> hidden[-1] and z -> hidden[-1] -> ... -> hidden[0].
 
@@ -39,7 +39,6 @@ def dense(
         ((None, 256), (None, 512))
     """
     input_shape = common.shape_of("input_shape", input_shape, ranks=(1, 2, 3, 4))
-    units = [errors.whole_number(f"hidden[{i}]", size) for i, size in enumerate(hidden)]
     initializers = common.initializers(seed)
 
     def layer(size: int) -> keras.layers.Layer:
@@ -47,14 +46,14 @@ def dense(
 
     x = keras.Input(input_shape, name="x")
     condition = common.conditions(condition_dim)
-    values = keras.layers.Flatten()(x)
+    values = common.flat(x)
     if input_dropout:
         values = keras.layers.Dropout(input_dropout, seed=seed)(values)
     features = common.with_vector(values, condition)
-    for size in units:
+    for size in hidden:
         features = layer(size)(features)
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
-    values = common.with_vector(z, condition) if units or condition else keras.layers.Identity()(z)
-    for size in reversed(units):
+    z = keras.Input((latent_dim,), name="z")
+    values = common.with_vector(z, condition) if hidden or condition else keras.layers.Identity()(z)
+    for size in reversed(hidden):
         values = layer(size)(values)
     return common.pair([x, *condition], features, [z, *condition], values)

@@ -6,10 +6,12 @@ from typing import Any
 import keras
 
 from keras_ae import errors
+from keras_ae.checks import Dropout, Seed, checked
 
 NONLINEARITIES = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.PReLU)
 
 
+@checked
 def hidden_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """The layers that end in a nonlinearity, in order."""
     return [layer for layer in network.layers if _is_hidden(layer)]
@@ -20,7 +22,8 @@ def _is_hidden(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, NONLINEARITIES) or getattr(layer, "activation", None) not in linear
 
 
-def with_dropout(network: keras.Model, rates: Sequence[float], seeds: Sequence[int]) -> keras.Model:
+@checked
+def with_dropout(network: keras.Model, rates: Sequence[Dropout], seeds: Sequence[Seed]) -> keras.Model:
     """The same network, of the same layers, with dropout after each hidden layer.
 
     Args:
@@ -29,9 +32,11 @@ def with_dropout(network: keras.Model, rates: Sequence[float], seeds: Sequence[i
         seeds: integers, one for each.
     """
     layers = hidden_layers(network)
-    if len(rates) != len(layers):
-        names = ", ".join(layer.name for layer in layers)
-        raise errors.InputError(f"The {network.name} has {len(layers)} hidden layers ({names}), not {len(rates)}.")
+    for name, given in (("rates", rates), ("seeds", seeds)):
+        if len(given) != len(layers):
+            names = ", ".join(layer.name for layer in layers)
+            wanted = f"a list of one number for each hidden layer of the {network.name}: {len(layers)} ({names})"
+            raise errors.wrong(name, wanted, given)
     dropouts = {id(layer): keras.layers.Dropout(r, seed=s) for layer, r, s in zip(layers, rates, seeds, strict=True)}
 
     def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:

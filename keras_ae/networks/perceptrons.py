@@ -5,15 +5,16 @@ from typing import Any
 
 import keras
 
-from keras_ae import errors
+from keras_ae.checks import Activation, Count, Seed, Shape, checked
 from keras_ae.networks import common
 
 
+@checked
 def critic(
-    latent_dim: int | Sequence[int],
-    hidden: Sequence[int] = (256, 256),
-    activation: Any = "relu",
-    seed: int | None = None,
+    latent_dim: Shape,
+    hidden: Sequence[Count] = (256, 256),
+    activation: Activation = "relu",
+    seed: Seed | None = None,
 ) -> keras.Model:
     """A multilayer perceptron from a code to one logit, of being a draw of the prior.
 
@@ -31,12 +32,13 @@ def critic(
     return keras.Model(z, _perceptron(z, hidden, 1, activation, seed), name="critic")
 
 
+@checked
 def classifier(
-    input_shape: Sequence[int],
-    num_classes: int,
-    hidden: Sequence[int] = (256, 256),
-    activation: Any = "relu",
-    seed: int | None = None,
+    input_shape: Shape,
+    num_classes: Count,
+    hidden: Sequence[Count] = (256, 256),
+    activation: Activation = "relu",
+    seed: Seed | None = None,
 ) -> keras.Model:
     """A multilayer perceptron from x to one logit for each class.
 
@@ -52,14 +54,12 @@ def classifier(
         (None, 10)
     """
     x = keras.Input(common.shape_of("input_shape", input_shape, ranks=(1, 2, 3, 4)), name="x")
-    units = errors.whole_number("num_classes", num_classes)
-    return keras.Model(x, _perceptron(x, hidden, units, activation, seed), name="classifier")
+    return keras.Model(x, _perceptron(x, hidden, num_classes, activation, seed), name="classifier")
 
 
 def _perceptron(values: Any, hidden: Sequence[int], outputs: int, activation: Any, seed: int | None) -> Any:
     initializers = common.initializers(seed)
-    values = keras.layers.Flatten()(values)
-    for i, size in enumerate(hidden):
-        units = errors.whole_number(f"hidden[{i}]", size)
-        values = keras.layers.Dense(units, activation, kernel_initializer=next(initializers))(values)
+    values = common.flat(values)
+    for size in hidden:
+        values = keras.layers.Dense(size, activation, kernel_initializer=next(initializers))(values)
     return keras.layers.Dense(outputs, kernel_initializer=next(initializers), dtype="float32")(values)

@@ -6,21 +6,22 @@ from typing import Any
 
 import keras
 
-from keras_ae import errors
+from keras_ae.checks import Activation, Count, Dropout, Natural, Seed, Shape, checked
 from keras_ae.networks import common
 
 
+@checked
 def resnet(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    filters: Sequence[int] = (32, 64),
-    blocks: int = 1,
-    units: int = 256,
-    activation: Any = "elu",
-    input_dropout: float = 0.0,
-    parameters: int = 1,
-    condition_dim: int | None = None,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    filters: Sequence[Count] = (32, 64),
+    blocks: Natural = 1,
+    units: Count = 256,
+    activation: Activation = "elu",
+    input_dropout: Dropout = 0.0,
+    parameters: Count = 1,
+    condition_dim: Count | None = None,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Residual blocks between strided convolutions; the decoder doubles its images by depth to space.
 
@@ -54,12 +55,11 @@ def resnet(
     """
     height, width, channels = common.shape_of("input_shape", input_shape, ranks=(3,))
     filters = common.filters(filters)
-    blocks = errors.whole_number("blocks", blocks, least=0)
     sizes = common.sizes((height, width), [2] * len(filters))
     initializers = common.initializers(seed)
 
     def convolution(count: int, **options: Any) -> keras.layers.Layer:
-        options = {"padding": "same", "kernel_initializer": next(initializers), **options}
+        options = {"padding": "same", "kernel_initializer": next(initializers), **common.CHANNELS, **options}
         return keras.layers.Conv2D(count, 3, **options)
 
     def dense(count: int) -> keras.layers.Layer:
@@ -80,9 +80,9 @@ def resnet(
     features = common.with_plane(seen, condition, initializers)
     for count in filters:
         features = residual(convolution(count, strides=2, activation=activation)(features), count)
-    features = dense(units)(keras.layers.Flatten()(features))
+    features = dense(units)(common.flat(features))
 
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
+    z = keras.Input((latent_dim,), name="z")
     smallest = (*sizes[-1], filters[-1])
     values = dense(units)(common.with_vector(z, condition))
     values = residual(keras.layers.Reshape(smallest)(dense(math.prod(smallest))(values)), filters[-1])

@@ -13,16 +13,18 @@ from typing import Any
 import keras
 
 from keras_ae import errors, layers
+from keras_ae.checks import Count, Seed, Shape, checked
 from keras_ae.networks import common
 
 
+@checked
 def recurrent(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    tokens: int | None = None,
-    units: int = 128,
-    embedding_dim: int = 64,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    tokens: Count | None = None,
+    units: Count = 128,
+    embedding_dim: Count = 64,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Gated recurrent units, in both directions in the encoder (Bowman et al., 2016, arXiv:1511.06349, fig. 1).
 
@@ -47,7 +49,7 @@ def recurrent(
     def gru(**options: Any) -> keras.layers.Layer:
         recurrent = keras.initializers.Orthogonal(seed=next(initializers).seed)
         return keras.layers.GRU(
-            errors.whole_number("units", units),
+            units,
             kernel_initializer=next(initializers),
             recurrent_initializer=recurrent,
             **options,
@@ -55,21 +57,22 @@ def recurrent(
 
     x, values = _steps("x", input_shape, tokens, embedding_dim, initializers, masked=True)
     features = keras.layers.Bidirectional(gru(), backward_layer=gru(go_backwards=True))(values)
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
+    z = keras.Input((latent_dim,), name="z")
     previous, values = _steps("previous", input_shape, tokens, embedding_dim, initializers)
     state = keras.layers.Dense(units, "tanh", kernel_initializer=next(initializers))(z)
     with_code = keras.layers.Concatenate()([values, keras.layers.RepeatVector(values.shape[1])(z)])
     return common.pair([x], features, [z, previous], gru(return_sequences=True)(with_code, initial_state=state))
 
 
+@checked
 def transformer(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    tokens: int | None = None,
-    units: int = 64,
-    heads: int = 4,
-    blocks: int = 2,
-    seed: int | None = None,
+    input_shape: Shape,
+    latent_dim: Count,
+    tokens: Count | None = None,
+    units: Count = 64,
+    heads: Count = 4,
+    blocks: Count = 2,
+    seed: Seed | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Small transformers with the normalisation first (Vaswani et al., 2017, arXiv:1706.03762; Xiong et al., 2020,
     arXiv:2002.04745). The encoder's features are the mean over the steps; the code is added to each of the decoder's.
@@ -92,14 +95,14 @@ def transformer(
         ((None, 32), (None, 20, 32))
     """
     initializers = common.initializers(seed)
-    if errors.whole_number("units", units) % errors.whole_number("heads", heads):
+    if units % heads:
         raise errors.InputError(f"units must be a multiple of heads. Received: units={units}, heads={heads}.")
 
     def dense(size: int, activation: Any = None) -> keras.layers.Layer:
         return keras.layers.Dense(size, activation, kernel_initializer=next(initializers))
 
     def attend(values: Any, causal: bool) -> Any:
-        for _ in range(errors.whole_number("blocks", blocks)):
+        for _ in range(blocks):
             normal = keras.layers.LayerNormalization()(values)
             attention = keras.layers.MultiHeadAttention(heads, units // heads, kernel_initializer=next(initializers))
             values = keras.layers.Add()([values, attention(normal, normal, use_causal_mask=causal)])
@@ -112,8 +115,8 @@ def transformer(
         return layers.Positions(seed=next(initializers).seed)(values)
 
     x, values = _steps("x", input_shape, tokens, units, initializers, masked=True)
-    features = keras.layers.GlobalAveragePooling1D()(attend(positions(values), causal=False))
-    z = keras.Input((errors.whole_number("latent_dim", latent_dim),), name="z")
+    features = keras.layers.GlobalAveragePooling1D(**common.CHANNELS)(attend(positions(values), causal=False))
+    z = keras.Input((latent_dim,), name="z")
     previous, values = _steps("previous", input_shape, tokens, units, initializers)
     with_code = keras.layers.Add()([positions(values), keras.layers.RepeatVector(values.shape[1])(dense(units)(z))])
     return common.pair([x], features, [z, previous], attend(with_code, causal=True))
@@ -136,9 +139,8 @@ def _steps(
     shape = common.shape_of("input_shape", input_shape, ranks=(1, 2, 3, 4))
     x = keras.Input(shape, name=name)
     if tokens:
-        classes, size = errors.whole_number("tokens", tokens), errors.whole_number("embedding_dim", size)
         seed = next(initializers).seed
         uniform = keras.initializers.RandomUniform(seed=seed)
-        return x, keras.layers.Embedding(classes, size, uniform, mask_zero=masked)(x)
+        return x, keras.layers.Embedding(tokens, size, uniform, mask_zero=masked)(x)
     values = keras.layers.Reshape((shape[0], -1))(x)
     return x, layers.Observed()(values) if masked else values

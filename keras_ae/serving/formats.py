@@ -1,5 +1,6 @@
 """The formats of an export. All are written on the TensorFlow backend."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors
+from keras_ae.checks import Count, checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.serving.signatures import endpoints
 
@@ -16,10 +18,22 @@ PARTS = ("encode", "decode", "reconstruct")  # what is deterministic, and so a g
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def write(model: Autoencoder, folder: Path, format: str = "saved_model", warmup: bool = False) -> None:
+@checked
+def write(
+    model: Autoencoder,
+    folder: str | os.PathLike,
+    format: str = "saved_model",
+    warmup: bool = False,
+    limit: Count | None = None,
+) -> None:
     """Writes one version of an export into a folder that does not exist; needs the TensorFlow backend."""
+    folder = Path(folder)
+    if folder.exists():
+        raise errors.InputError(f"folder must not exist yet. Received: folder={str(folder)!r}.")
+    if format not in FORMATS:
+        raise errors.unknown("format of an export", format, FORMATS)
     if format == "saved_model":
-        _write_saved_model(model, folder)
+        _write_saved_model(model, folder, limit)
         if warmup:
             _write_warmup_requests(model, folder)
         return
@@ -43,11 +57,11 @@ def write(model: Autoencoder, folder: Path, format: str = "saved_model", warmup:
         (folder / name).write_bytes(content)
 
 
-def _write_saved_model(model: Autoencoder, folder: Path) -> None:
+def _write_saved_model(model: Autoencoder, folder: Path, limit: int | None = None) -> None:
     import tensorflow as tf
 
     archive = keras.export.ExportArchive()  # tracking the model, too, would store every weight twice
-    for name, (function, signature) in endpoints(model).items():
+    for name, (function, signature) in endpoints(model, limit).items():
         archive.add_endpoint(name, function, signature)
     try:
         archive.write_out(str(folder), verbose=False)

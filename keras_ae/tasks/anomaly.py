@@ -1,24 +1,28 @@
 """Anomalies: what an autoencoder of normal examples does not explain."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_ae import backend, errors
+from keras_ae import backend, checks, errors
+from keras_ae.checks import Count, NotNegative, Positive
 from keras_ae.layers import NormalNoise
 from keras_ae.models import Autoencoder, DenoisingAE
 from keras_ae.models.training import STEPS_PER_EXECUTION
 from keras_ae.optimizers import Adam
+from keras_ae.pipeline import Batches
 from keras_ae.tasks import anomaly_scores, conformal
 from keras_ae.tasks.columns import Columns, check_table
 
 STEPS = 1500  # of training, where epochs is None
 ROWS = 10_000  # of an epoch, at least, as far as there are passes
+AUTO = 0.1  # contamination
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -35,8 +39,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     rows. `criterion` names others.
     Rows that take no part in the training calibrate the threshold: see `p_values`.
 
-    Columns of a table are scaled inside (`columns.Columns`); values may be missing (NaN); constant columns are welcome.
-    Images, (n, height, width, channels), are seen as they are.
+    Columns of a table are scaled inside (`columns.Columns`); values may be missing (NaN), though not all of a row;
+    constant columns are welcome. Images, (n, height, width, channels), are seen as they are: in [0, 1], or real
+    numbers, some of them negative.
 
     Args:
         model: a name of the zoo; or a trained model, for which `fit` calibrates only, and which sees x as it is. Not a
@@ -44,7 +49,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         criterion: `"reconstruction"`, the first term; `"code"`, the second, a Mahalanobis distance; `"combined"`, both;
             of variational models `"elbo"`, or `"likelihood"`, the importance-weighted bound on log p(x) with 100
             samples. In nats.
-        contamination: share of normal examples that `predict` may call anomalies, in (0, 0.5].
+        contamination: share of normal examples that `predict` may call anomalies, in (0, 0.5]. m rows that calibrate
+            allow 1 / (m + 1) at least: with a warning `predict` then takes that. `"auto"`: 0.1, or what m rows allow.
         latent_dim: dimensions of the code; None for half of the values of an example, 32 at most.
         hidden: units of the dense networks' hidden layers; None for (), linear, on tables, (256,) on images.
         noise: standard deviations of the Gaussian noise that corrupts scaled columns or pixels, for each a denoising
@@ -60,6 +66,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     Attributes:
         models_: the trained models.
         calibration_scores_: scores of the rows that calibrate, in ascending order.
+        level_: the share that `predict` takes, `contamination` unless the rows that calibrate are too few.
         offset_: threshold: `decision_function(x) = score_samples(x) - offset_`; negative for anomalies.
         n_features_in_, feature_names_in_: number and names of the columns.
 
@@ -77,16 +84,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self,
         model: str | Autoencoder = "denoising_ae",
         criterion: str = "combined",
-        contamination: float = 0.1,
+        contamination: Literal["auto"] | Annotated[float, "(0, 0.5]"] = 0.1,
         *,
-        latent_dim: int | None = None,
-        hidden: Sequence[int] | None = None,
-        noise: Sequence[float] = (0.2, 2.0, 4.0),
-        trim: float = 0.1,
-        calibration: float = 0.2,
-        epochs: int | None = None,
-        batch_size: int = 32,
-        learning_rate: float = 3e-3,
+        latent_dim: Count | None = None,
+        hidden: Sequence[Count] | None = None,
+        noise: Sequence[NotNegative] = (0.2, 2.0, 4.0),
+        trim: Annotated[float, "[0, 0.5]"] = 0.1,
+        calibration: Annotated[float, "(0, 1)"] = 0.2,
+        epochs: Count | None = None,
+        batch_size: Count = 32,
+        learning_rate: Positive = 3e-3,
         options: dict[str, Any] | None = None,
         random_state: Any = None,
     ) -> None:
@@ -111,7 +118,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         self.seed_ = int(random.randint(2**31 - 1000))
         order = random.permutation(len(x))
-        held_out = min(max(math.ceil(self.calibration * len(x)), 1), len(x) - 1)
+        held_out = self._held_out(len(x))
         calibrating, training = x[order[:held_out]], x[order[held_out:]]
         trained = self.model if isinstance(self.model, Autoencoder) else None
         self.columns_ = None if trained is not None or x.ndim > 2 else Columns().fit(training)
@@ -121,12 +128,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         else:
             self.normality_ = [self._train(model, rows, observed) for model in self._models(rows)]
         self.models_ = [normality.model for normality in self.normality_]
-        return self._calibrate(calibrating)
+        return self._calibrate(calibrating, "Fit", self._rows_for)
 
     def calibrate(self, X: Any) -> "AnomalyDetector":
         """Calibrates anew, on normal examples that took no part in the training; the models stay as they are."""
         check_is_fitted(self)
-        return self._calibrate(self._validated(X))
+        return self._calibrate(self._validated(X), "Calibrate", int)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How normal each example is: (n,), higher for more normal."""
@@ -138,7 +145,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
-        """1 for normal examples, -1 for anomalies, those with `p_values(X) <= contamination`: (n,)."""
+        """1 for normal examples, -1 for anomalies, those with `p_values(X) <= level_`: (n,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X: Any) -> np.ndarray:
@@ -160,20 +167,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return np.mean([normality.contributions(x, observed) for normality in self.normality_], axis=0)
 
     def _check_arguments(self) -> None:
-        for name, where, inside in (
-            ("contamination", "(0, 0.5]", lambda share: 0 < share <= 0.5),
-            ("trim", "[0, 0.5]", lambda share: 0 <= share <= 0.5),
-            ("calibration", "(0, 1)", lambda share: 0 < share < 1),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not inside(value):
-                raise errors.InputError(f"{name} must be a share in {where}. Received: {name}={value!r}.")
-        if not np.size(self.noise) or np.min(self.noise) < 0:
-            raise errors.InputError(f"noise must be standard deviations, at least one. Received: noise={self.noise!r}.")
+        checks.attributes(self)
+        if not len(self.noise):
+            raise errors.wrong("noise", "standard deviations, at least one", self.noise)
         from keras_ae.zoo import registry
 
-        if not isinstance(self.model, str | Autoencoder):
-            raise errors.InputError(f"model must be a name of the zoo or a model. Received: {self.model!r}.")
         kind = registry.model_class(self.model) if isinstance(self.model, str) else type(self.model)
         anomaly_scores.check(self.criterion, kind)
         if isinstance(self.model, str) and kind.autoregressive:
@@ -192,6 +190,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             raise errors.InputError(
                 "X has missing values (NaN), which only tables may have, and models that accept them, such as a "
                 "denoising autoencoder or those of sequences."
+            )
+        empty = np.isnan(x).reshape(len(x), -1).all(axis=1)
+        if empty.any():
+            raise errors.InputError(
+                f"X[{int(empty.argmax())}] has no value, all are missing (NaN), and so {int(empty.sum())} of the "
+                f"{len(x)} rows: nothing says whether they are normal. Drop them."
             )
         if reset:
             self.shape_ = self.model.event_shape if isinstance(self.model, Autoencoder) else tuple(x.shape[1:])
@@ -213,10 +217,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 scores = anomaly_scores.Normality(model, self.criterion, x, observed)(x, observed, self.seed_)
                 best = np.sort(np.argsort(-scores, kind="stable")[: max(math.ceil(len(x) * (1 - share)), 1)])
                 x, observed = x[best], observed[best]
-            with backend.silent_retracing():  # a small table is repeated: each epoch has a cost of its own
+            with backend.silent_retracing():  # an epoch shows a small table several times: each has a cost of its own
                 repeats = min(-(-passes // 2), max(ROWS // len(x), 1))
-                rows, epochs = np.tile(x, (repeats, *[1] * (x.ndim - 1))), -(-passes // (2 * repeats))
-                model.fit(rows, batch_size=self.batch_size, epochs=epochs, verbose=0)
+                batches = Batches((x,), self.batch_size, shuffle=True, seed=model.seed, repeats=repeats)
+                model.fit(batches, epochs=-(-passes // (2 * repeats)), verbose=0)
         return anomaly_scores.Normality(model, self.criterion, x, observed)
 
     def _models(self, x: np.ndarray) -> list[Autoencoder]:
@@ -226,11 +230,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         name, table, values = str(self.model), x.ndim == 2, math.prod(x.shape[1:])
         latent_dim = min(-(-values // 2), 32) if self.latent_dim is None else self.latent_dim
         hidden = (() if table else (256,)) if self.hidden is None else tuple(self.hidden)
+        low, high = np.min(x), np.max(x)
         of_name: dict[str, Any] = {
             "network_options": {"hidden": hidden},
-            "likelihood": "normal" if table else "bernoulli",
+            "likelihood": "normal" if table or low < 0 else "bernoulli",
         }
         options = ({} if name == "linear_ae" else of_name) | (self.options or {})
+        if options.get("likelihood") == "bernoulli" and high > 1:
+            raise errors.InputError(
+                f"X has values from {low:g} to {high:g}. Scale images to [0, 1], such as X / 255, or to real numbers, "
+                "some of them negative; or pass options={'likelihood': 'normal'}."
+            )
         members: list[dict[str, Any]] = [{}]
         if registry.model_class(name) is DenoisingAE and "corruption" not in options:
             layers = [NormalNoise(float(noise), seed=self.seed_ + i) for i, noise in enumerate(self.noise)]
@@ -240,9 +250,31 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             for i, member in enumerate(members)
         ]
 
-    def _calibrate(self, x: np.ndarray) -> "AnomalyDetector":
-        self.calibration_scores_ = np.sort(self._scores(x))
-        self.offset_ = conformal.threshold(self.calibration_scores_, self.contamination)
+    def _held_out(self, n: int) -> int:
+        """How many of n rows calibrate."""
+        return min(max(math.ceil(self.calibration * n), 1), n - 1)
+
+    def _rows_for(self, calibrating: int) -> int:
+        """How many rows `fit` needs so that as many of them calibrate."""
+        n = max(calibrating + 1, math.floor((calibrating - 1) / self.calibration))
+        return n if self._held_out(n) >= calibrating else n + 1
+
+    def _calibrate(self, x: np.ndarray, action: str, rows: Callable[[int], int]) -> "AnomalyDetector":
+        """Finds the threshold; where there are too few rows, warns that `action` takes rows(how many calibrate)."""
+        scores = np.sort(self._scores(x))
+        if not np.isfinite(scores).all():
+            raise errors.InputError("The score of a row that calibrates is infinite: its values are too large.")
+        wanted, least = AUTO if self.contamination == "auto" else float(self.contamination), 1 / (len(scores) + 1)
+        if wanted < least and self.contamination != "auto":
+            warnings.warn(
+                f"contamination={self.contamination} is too small for {len(scores)} rows that calibrate: what is less "
+                f"normal than all of them is called an anomaly, up to {least:.0%} of normal examples. {action} on at "
+                f"least {rows(math.ceil(1 / wanted - 1e-9) - 1)} rows, or raise contamination.",
+                UserWarning,
+                stacklevel=3,
+            )
+        self.calibration_scores_, self.level_ = scores, max(wanted, least)
+        self.offset_ = conformal.threshold(scores, self.level_)
         return self
 
     def _scores(self, x: np.ndarray) -> np.ndarray:

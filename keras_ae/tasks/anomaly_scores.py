@@ -32,7 +32,8 @@ class Normality:
 
     s_j^2 is the mean of e_j^2, of images also over the pixels, m the mean of the codes and S their shrunk covariance
     (Ledoit and Wolf, 2004), all over normal examples. Both scores are logarithms of normal densities without their
-    constants, so that their sum, `"combined"`, is one, too.
+    constants, so that their sum, `"combined"`, is one, too. In place of a missing value's part stands the mean of this
+    part over normal examples, about 1/2: an example is not the more normal the less is known of it.
 
     Args:
         model: a trained model.
@@ -48,11 +49,18 @@ class Normality:
             alike = (0, 1, 2) if x.ndim == 4 else 0  # pixels have one scale; those that are mostly dark tell no more
             variance = squares.sum(axis=alike) / np.maximum(observed.sum(axis=alike), 1)
             self.residual_variance = np.maximum(variance, max(LEAST_VARIANCE * variance.mean(), 1e-12))
+            self.mean_contribution = 0.5 * variance / self.residual_variance
         if criterion in ("combined", "code"):
             self.codes = LedoitWolf().fit(self.flat_codes(x))
 
     def __call__(self, x: np.ndarray, observed: np.ndarray, seed: int) -> np.ndarray:
-        """(n,) scores in nats, higher for what is more normal; `seed` fixes the draws that some need."""
+        """(n,) scores in nats, higher for what is more normal, -inf for values so large that float32 does not hold what
+        the networks make of them; `seed` fixes the draws that some need."""
+        scores = self.scores(x, observed, seed)
+        return np.where(np.isnan(scores), -np.inf, scores)
+
+    def scores(self, x: np.ndarray, observed: np.ndarray, seed: int) -> np.ndarray:
+        """The same with NaN for such values."""
         if self.criterion in OF_VARIATIONAL:
             samples, times = OF_VARIATIONAL[self.criterion]
             bounds = [evaluation.log_likelihood(self.model, x, samples=samples, seed=seed + i) for i in range(times)]
@@ -61,16 +69,25 @@ class Normality:
         if self.criterion in ("combined", "reconstruction"):
             total -= self.contributions(x, observed).reshape(len(x), -1).sum(axis=1)
         if self.criterion in ("combined", "code"):
-            total -= 0.5 * self.codes.mahalanobis(self.flat_codes(x))
+            total -= 0.5 * self.squared_distances(self.flat_codes(x))
         return total
 
     def contributions(self, x: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        """e_j^2 / (2 s_j^2) of every value: (n, *event)."""
-        return 0.5 * self.squared_errors(x, observed) / self.residual_variance
+        """e_j^2 / (2 s_j^2) of every value, and its mean over normal examples where one is missing: (n, *event)."""
+        return np.where(
+            observed, 0.5 * self.squared_errors(x, observed) / self.residual_variance, self.mean_contribution
+        )
 
     def squared_errors(self, x: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """e_j^2, 0 where a value is missing."""
         return np.where(observed, np.square(x.astype("float64") - self.model.reconstruct(x)), 0.0)
+
+    def squared_distances(self, codes: np.ndarray) -> np.ndarray:
+        """(c - m)^T S^-1 (c - m) of codes, (n, d) -> (n,); infinite where a code is."""
+        found, finite = np.full(len(codes), np.inf), np.isfinite(codes).all(axis=1)
+        if finite.any():
+            found[finite] = self.codes.mahalanobis(codes[finite])
+        return found
 
     def flat_codes(self, x: np.ndarray) -> np.ndarray:
         """Codes as vectors."""

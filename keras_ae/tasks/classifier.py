@@ -5,7 +5,9 @@ from typing import Any, Literal
 import keras
 
 from keras_ae import errors
+from keras_ae.checks import Activation, Count, Seed, checked
 from keras_ae.models import Autoencoder, Variational
+from keras_ae.networks import common
 
 PLACES = ("features", "code")
 
@@ -37,14 +39,15 @@ class Frozen(keras.layers.Layer):
         return cls(**{**config, "network": keras.saving.deserialize_keras_object(config["network"])})
 
 
+@checked
 def classifier(
     model: Autoencoder,
-    num_classes: int,
+    num_classes: Count,
     freeze: bool = False,
     copy: bool = True,
     on: Literal["features", "code"] = "features",
-    activation: Any = "softmax",
-    seed: int | None = None,
+    activation: Activation = "softmax",
+    seed: Seed | None = None,
 ) -> keras.Model:
     """A classifier that starts from what an autoencoder has learned: its decoder is replaced by a classification layer.
 
@@ -92,7 +95,6 @@ def classifier(
         raise errors.InputError(
             f"The encoder of this {type(model).__name__} learns nothing before the code. Use on='code'."
         )
-    units = errors.whole_number("num_classes", num_classes)
     x = keras.Input(model.event_shape, name="x")
     values = model.features(x)
     if on == "code":
@@ -104,6 +106,10 @@ def classifier(
         encoder.set_weights(weights)
     features = Frozen(encoder, name="pretrained")(x) if freeze else encoder(x)
     layer = keras.layers.Dense(
-        units, activation, kernel_initializer=keras.initializers.GlorotUniform(seed), dtype="float32", name="classes"
+        num_classes,
+        activation,
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+        dtype="float32",
+        name="classes",
     )
-    return keras.Model(x, layer(keras.layers.Flatten()(features)), name="classifier")
+    return keras.Model(x, layer(common.flat(features)), name="classifier")

@@ -6,6 +6,8 @@ import numpy as np
 
 from keras_ae import errors
 
+LARGEST = 1e300  # whose asinh is about 691
+
 
 class Columns:
     """Robust scaling that outliers cannot upset, with logarithmic tails.
@@ -30,7 +32,9 @@ class Columns:
 
     def transform(self, x: np.ndarray) -> np.ndarray:
         """u of (n, columns), in float32."""
-        return np.nan_to_num(np.arcsinh((x - self.median) / self.scale)).astype("float32")
+        with np.errstate(over="ignore"):
+            u = np.clip((x - self.median) / self.scale, -LARGEST, LARGEST)
+        return np.nan_to_num(np.arcsinh(u)).astype("float32")
 
 
 def check_table(x: Any) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_ae import errors
+from keras_ae.checks import Dropout, checked
+
 
 def p_values(calibration: Any, scores: Any) -> np.ndarray:
     """Conformal p-values (Vovk et al., 2005; Bates et al., 2023, Annals of Statistics 51, eq. 3).
@@ -25,11 +28,15 @@ def p_values(calibration: Any, scores: Any) -> np.ndarray:
         >>> p_values([0.1, 0.2, 0.3], [0.0, 0.25, 1.0])
         array([0.25, 0.75, 1.  ])
     """
+    for name, values in (("calibration", calibration), ("scores", scores)):
+        if np.isnan(values).any():
+            raise errors.InputError(f"{name} must not hold NaN, which has no rank among other scores.")
     calibration = np.sort(calibration)
     return (1 + np.searchsorted(calibration, scores, side="right")) / (len(calibration) + 1)
 
 
-def threshold(calibration: Any, level: float) -> float:
+@checked
+def threshold(calibration: Any, level: Dropout) -> float:
     """The score t with s(x) < t exactly where `p_values(calibration, s(x)) <= level`; -inf where there is none, because
     `level` < 1 / (m + 1).
 

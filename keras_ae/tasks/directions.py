@@ -1,17 +1,19 @@
 """Directions in the space of codes: that of an attribute, and those of the single dimensions."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from keras import ops
 from matplotlib.figure import Figure
 
 from keras_ae import errors, plots
+from keras_ae.checks import Count, Natural, Positive, checked
 from keras_ae.evaluation import active_units
 from keras_ae.models import Autoencoder, Variational, inputs
 
 
+@checked
 def attribute_vector(model: Autoencoder, x: Any, has_attribute: Any, condition: Any = None) -> np.ndarray:
     """The direction of an attribute in code space (Larsen et al., 2016, arXiv:1512.09300; White, 2016,
     arXiv:1609.04468).
@@ -53,6 +55,7 @@ def attribute_vector(model: Autoencoder, x: Any, has_attribute: Any, condition: 
     return codes[has].mean(axis=0) - codes[~has].mean(axis=0)
 
 
+@checked
 def shift(model: Autoencoder, x: Any, vector: Any, strength: float = 1.0, condition: Any = None) -> np.ndarray:
     """Examples with an attribute added, or taken away: g(f(x) + strength v), encoder f and decoder g.
 
@@ -77,6 +80,7 @@ def shift(model: Autoencoder, x: Any, vector: Any, strength: float = 1.0, condit
         True
     """
     vector = inputs.as_array([vector], "vector (as one row)", model.latent_shape)
+    inputs.check_finite(vector, "vector (as one row)")
     return model.decode(model.encode(x, condition=condition) + strength * vector, condition=condition)
 
 
@@ -108,13 +112,14 @@ class Traversal:
         return plots.image_table(self.images, names, [f"{offset:+.3g}" for offset in self.offsets])
 
 
+@checked
 def traverse(
     model: Autoencoder,
     x: Any,
-    example: int = 0,
-    dimensions: int = 10,
-    steps: int = 9,
-    span: float = 3.0,
+    example: Natural = 0,
+    dimensions: Count = 10,
+    steps: Annotated[int, "[2, inf)"] = 9,
+    span: Positive = 3.0,
     condition: Any = None,
 ) -> Traversal:
     """What each dimension of the code does: the code of one example with one of its values replaced at a time.
@@ -143,14 +148,10 @@ def traverse(
         >>> traverse(model, np.eye(4), steps=5).images.shape
         (2, 5, 4)
     """
-    steps, count = errors.whole_number("steps", steps, least=2), errors.whole_number("dimensions", dimensions)
-    if not span > 0:
-        raise errors.InputError(f"span must be positive. Received: span={span!r}.")
     codes = model.encode(x, condition=condition)
     if len(codes) < 2:
         raise errors.InputError(f"x must hold at least 2 examples, to judge dimensions by. Received: {len(codes)}.")
-    if not 0 <= example < len(codes):
-        raise errors.InputError(f"example must be an index of x, from 0 to {len(codes) - 1}. Received: {example!r}.")
+    example = errors.whole_number("example", example, least=0, most=len(codes) - 1)
     condition = inputs.check_condition(model, condition, len(codes))
     given = None if condition is None else condition[example]
     flat = codes.reshape(len(codes), -1)
@@ -159,7 +160,7 @@ def traverse(
         middle, deviation = _prior_moments(model, given)
     else:
         scores, middle, deviation = flat.var(axis=0), flat.mean(axis=0), flat.std(axis=0)
-    order = np.argsort(-scores, kind="stable")[:count]
+    order = np.argsort(-scores, kind="stable")[:dimensions]
     offsets = np.linspace(-span, span, steps)
     changed = np.tile(flat[example], (len(order), steps, 1))
     for row, j in zip(changed, order, strict=True):

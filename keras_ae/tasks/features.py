@@ -7,11 +7,14 @@ import numpy as np
 from keras import ops
 
 from keras_ae import backend, errors
+from keras_ae.checks import Count, checked
 from keras_ae.models import Autoencoder, Variational, inputs
+from keras_ae.networks import common
 
 POOLINGS = ("average", "max", "flat")
 
 
+@checked
 def feature_layers(model: Autoencoder) -> dict[str, tuple[int, ...]]:
     """The encoder's layers, in order: name -> shape of the features of one example.
 
@@ -24,6 +27,7 @@ def feature_layers(model: Autoencoder) -> dict[str, tuple[int, ...]]:
     return {layer.name: tuple(layer.output.shape[1:]) for layer in _layers(model)}
 
 
+@checked
 def feature_extractor(model: Autoencoder, layer: str | int | None = None, pooling: str | None = None) -> keras.Model:
     """The encoder up to a layer, as an ordinary Keras model that shares the autoencoder's weights.
 
@@ -64,18 +68,19 @@ def feature_extractor(model: Autoencoder, layer: str | int | None = None, poolin
         values = _up_to(encoder, _find(model, layer))(_encoder_inputs(model, x, condition))
     axes = tuple(range(1, len(values.shape) - 1))
     if pooling == "flat":
-        values = keras.layers.Flatten()(values)
+        values = common.flat(values)
     elif pooling and axes:
         values = {"average": ops.mean, "max": ops.max}[pooling](values, axis=axes)
     return keras.Model([x, condition] if model.conditional else x, values, name="features")
 
 
+@checked
 def features(
     model: Autoencoder,
     x: Any,
     layer: str | int | None = None,
     pooling: str | None = None,
-    batch_size: int | None = None,
+    batch_size: Count | None = None,
     condition: Any = None,
 ) -> np.ndarray:
     """The features of x, as arrays: (n, *event) -> (n, ...) in float32.

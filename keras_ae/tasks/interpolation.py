@@ -1,7 +1,7 @@
 """Paths from one code to another, and how long they are in the space of the data."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from scipy import optimize
 
 from keras_ae import backend, errors, plots
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.models import Autoencoder, inputs
 
 METHODS = ("linear", "spherical", "geodesic")
@@ -36,11 +37,12 @@ class Interpolation:
         return plots.image_table(self.images)
 
 
+@checked
 def interpolate(
     model: Autoencoder,
     start: Any,
     end: Any,
-    steps: int = 10,
+    steps: Annotated[int, "[2, inf)"] = 10,
     method: str = "linear",
     space: str = "example",
     condition: Any = None,
@@ -82,7 +84,6 @@ def interpolate(
         raise errors.unknown("method", method, METHODS)
     if space not in SPACES:
         raise errors.unknown("space", space, SPACES)
-    steps = errors.whole_number("steps", steps, least=2)
     shape = model.event_shape if space == "example" else model.latent_shape
     ends = [inputs.as_array(values, name, shape) for name, values in (("start", start), ("end", end))]
     if len(ends[0]) != len(ends[1]):
@@ -104,7 +105,8 @@ def interpolate(
     return Interpolation(paths, images, _lengths(images))
 
 
-def prior_codes(model: Autoencoder, n: int, seed: int = 0, condition: Any = None) -> np.ndarray:
+@checked
+def prior_codes(model: Autoencoder, n: Count, seed: Seed = 0, condition: Any = None) -> np.ndarray:
     """`n` codes drawn from p(z), such as ends for `interpolate(..., space="code")`.
 
     Args:
@@ -124,7 +126,6 @@ def prior_codes(model: Autoencoder, n: int, seed: int = 0, condition: Any = None
         >>> prior_codes(keras_ae.create("vae", input_shape=(4,), latent_dim=2), 3).shape
         (3, 2)
     """
-    n = errors.whole_number("n", n)
     if not model.has_prior:
         raise errors.InputError(
             f"{type(model).__name__} has no distribution of codes to draw from. Use a model with a prior such as VAE, "
@@ -134,6 +135,7 @@ def prior_codes(model: Autoencoder, n: int, seed: int = 0, condition: Any = None
     return ops.convert_to_numpy(model.draw_codes(n, keras.random.SeedGenerator(seed), condition))
 
 
+@checked
 def path_length(model: Autoencoder, codes: Any, condition: Any = None) -> np.ndarray:
     """How long paths of codes are once decoded: sum_i |g(z_(i+1)) - g(z_i)|, g(z) = E[x | z], in the units of x.
 

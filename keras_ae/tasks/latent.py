@@ -10,6 +10,7 @@ from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
 from keras_ae import errors, plots
+from keras_ae.checks import Count, checked
 from keras_ae.models import Autoencoder, inputs
 
 
@@ -31,11 +32,12 @@ class Neighbours:
         return plots.image_table(images, columns=["query", *map(str, range(1, images.shape[1]))])
 
 
+@checked
 def nearest_neighbours(
     model: Autoencoder,
     x: Any,
     examples: Any,
-    k: int = 8,
+    k: Count = 8,
     metric: str = "euclidean",
     condition: Any = None,
     examples_condition: Any = None,
@@ -62,7 +64,7 @@ def nearest_neighbours(
     """
     codes = model.encode(x, condition=condition)
     candidates = model.encode(examples, condition=examples_condition)
-    if errors.whole_number("k", k) > len(candidates):
+    if k > len(candidates):
         raise errors.InputError(f"k must be at most the number of examples, {len(candidates)}. Received: k={k}.")
     try:
         index = NearestNeighbors(n_neighbors=k, metric=metric).fit(candidates.reshape(len(candidates), -1))
@@ -96,6 +98,7 @@ class Prototypes:
         return plots.image_table(np.stack([self.images, self.examples]), rows, names or [str(c) for c in self.classes])
 
 
+@checked
 def prototypes(model: Autoencoder, x: Any, labels: Any, condition: Any = None) -> Prototypes:
     """What is typical of each class, by its codes: their decoded mean, and the example in their middle.
 

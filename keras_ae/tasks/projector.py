@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from keras_ae import errors, plots, writing
-from keras_ae.models import files
+from keras_ae.checks import checked
+from keras_ae.models import files, inputs
 
 LARGEST = 8192  # pixels: the largest texture that every browser takes, by TensorBoard's guide
 
@@ -31,6 +32,7 @@ SPRITE = """\
 """
 
 
+@checked
 def write_projector(folder: str | Path, codes: Any, labels: Sequence[Any] | None = None, images: Any = None) -> Path:
     """Writes codes for TensorBoard's embedding projector, which turns them about in three dimensions of PCA, t-SNE or
     UMAP (Smilkov et al., 2016, arXiv:1611.05469): `tensorboard --logdir FOLDER`, tab "Projector".
@@ -49,7 +51,7 @@ def write_projector(folder: str | Path, codes: Any, labels: Sequence[Any] | None
         The folder.
 
     Raises:
-        InputError: there are not as many labels or images as codes.
+        InputError: codes are no finite numbers, or there are not as many labels or images as codes.
 
     Example:
         >>> import tempfile
@@ -57,9 +59,13 @@ def write_projector(folder: str | Path, codes: Any, labels: Sequence[Any] | None
         >>> (folder / "metadata.tsv").read_text().split()
         ['cat', 'dog']
     """
-    folder, more = Path(folder), ""
-    codes = np.asarray(codes, "float32")
-    points = codes.reshape(len(codes), -1)
+    folder, more, codes = Path(folder), "", np.asarray(codes)
+    if codes.dtype.kind not in "fiub" or codes.ndim < 2 or not codes.size:
+        raise errors.InputError(
+            f"codes must hold numbers, (n, *latent), n at least 1. Received: shape {codes.shape}, dtype {codes.dtype}."
+        )
+    inputs.check_finite(codes, "codes")
+    points = codes.reshape(len(codes), -1).astype("float32")
     for name, values in (("labels", labels), ("images", images)):
         if values is not None and len(values) != len(points):
             raise errors.InputError(f"There are {len(values)} {name} for {len(points)} codes: they must be as many.")

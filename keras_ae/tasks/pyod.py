@@ -26,7 +26,7 @@ class PyODDetector(BaseDetector):
         decision_scores_: scores of the training rows.
         threshold_: the score above which a share of `contamination` of the training rows lies.
         labels_: 1 for training rows above it, else 0.
-        detector_: the `AnomalyDetector`, with its `p_values` and `score_map`.
+        detector_: the `AnomalyDetector`, with its `p_values` and `score_map`, and a threshold of its own.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(100, 3))
@@ -45,7 +45,7 @@ class PyODDetector(BaseDetector):
     def fit(self, X: Any, y: Any = None) -> "PyODDetector":
         """Trains on X, (n, columns); y is ignored."""
         self._set_n_classes(None)
-        options = {"contamination": self.contamination, "random_state": self.random_state, **(self.options or {})}
+        options = {"contamination": "auto", "random_state": self.random_state, **(self.options or {})}
         self.detector_ = AnomalyDetector(**options).fit(X)
         self.decision_scores_ = -self.detector_.score_samples(X)
         self._process_decision_scores()

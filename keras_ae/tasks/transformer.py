@@ -11,10 +11,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from keras_ae import backend, errors
+from keras_ae import backend, checks, errors
+from keras_ae.checks import Count, Positive, Shape
 from keras_ae.models import Autoencoder, LinearAE
 from keras_ae.models.training import STEPS_PER_EXECUTION
 from keras_ae.optimizers import Adam
+from keras_ae.tasks.columns import check_table
 
 DRAWS = 32  # of q(z|x), for the bound of a variational model
 ROWS = 1024
@@ -63,16 +65,16 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def __init__(
         self,
         model: str | Autoencoder = "ae",
-        latent_dim: int = 8,
+        latent_dim: Count = 8,
         *,
         network: str = "dense",
-        hidden: Sequence[int] | None = None,
+        hidden: Sequence[Count] | None = None,
         likelihood: str = "auto",
-        epochs: int = 50,
-        batch_size: int = 128,
-        learning_rate: float = 1e-3,
+        epochs: Count = 50,
+        batch_size: Count = 128,
+        learning_rate: Positive = 1e-3,
         options: dict[str, Any] | None = None,
-        input_shape: Sequence[int] | None = None,
+        input_shape: Shape | None = None,
         random_state: Any = None,
     ) -> None:
         self.model = model
@@ -89,7 +91,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
         """Trains the model on the rows of X, (n, columns); y is ignored."""
-        X = validate_data(self, X, dtype=np.float64)
+        checks.attributes(self)
+        X = self._numbers(X, reset=True)
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.scaler_ = None
         if isinstance(self.model, Autoencoder):
@@ -100,7 +103,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             if likelihood != "bernoulli":
                 self.scaler_ = StandardScaler().fit(X)
             self.model_ = self._create(X, likelihood)
-            steps = -(-len(X) // errors.whole_number("batch_size", self.batch_size))
+            steps = -(-len(X) // self.batch_size)
             self.model_.compile(Adam(self.learning_rate), steps_per_execution=min(steps, STEPS_PER_EXECUTION))
             with backend.silent_retracing():
                 self.model_.fit(self._seen(X), batch_size=self.batch_size, epochs=self.epochs, verbose=0)
@@ -194,7 +197,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _validated(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return validate_data(self, X, dtype=np.float64, reset=False)
+        return self._numbers(X, reset=False)
+
+    def _numbers(self, X: Any, reset: bool) -> np.ndarray:
+        check_table(X)
+        return validate_data(self, X, dtype=np.float64, reset=reset)
 
     def _seen(self, X: np.ndarray) -> np.ndarray:
         """Rows as the model sees them: standardised, in its shape, float32."""

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors, writing
+from keras_ae.checks import Count, Natural, NotNegative, checked
 from keras_ae.models import Autoencoder, files, monitoring
 
 SNAPSHOT_EPOCHS = (1, 9)
@@ -32,6 +33,7 @@ class RunFolder:
         path: the folder; it need not exist.
     """
 
+    @checked
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self.pictures = self.path / "pictures"
@@ -76,6 +78,7 @@ class RunFolder:
             raise self._damaged(self._config_file, "it holds no SHA-256 of the data")
         return data["sha256"]
 
+    @checked
     def start(self, config: dict[str, Any]) -> None:
         """Begins a run; refuses a folder that holds anything but what an unfinished start left."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -89,6 +92,7 @@ class RunFolder:
     def _is_of_a_start(self, entry: Path) -> bool:
         return entry.name == LOCK or writing.TEMPORARY.fullmatch(entry.name) is not None
 
+    @checked
     def check_resumable(
         self, recipe: dict[str, Any], fixed: Sequence[str] = (), defaults: dict[str, Any] | None = None
     ) -> None:
@@ -133,12 +137,14 @@ class RunFolder:
         """Epochs done -> checkpoint file, in order. Files with other names, such as copies, are left out."""
         return _numbered(self.path, r"checkpoint-(\d{5,})\.keras")
 
-    def save_checkpoint(self, model: Autoencoder, epochs_done: int) -> None:
+    @checked
+    def save_checkpoint(self, model: Autoencoder, epochs_done: Natural) -> None:
         """Writes the checkpoint of an epoch, then removes the earlier ones."""
         model.save(self.path / f"checkpoint-{epochs_done:05d}.keras")
         self.remove_checkpoints_before(epochs_done)
 
-    def remove_checkpoints_before(self, epochs_done: int) -> None:
+    @checked
+    def remove_checkpoints_before(self, epochs_done: Natural) -> None:
         """Leaves the checkpoint of an epoch alone, and later ones."""
         for epochs, path in self.checkpoints().items():
             if epochs < epochs_done:
@@ -183,7 +189,8 @@ class RunFolder:
             raise errors.InputError(f"{self.path} holds no model yet: no epoch was finished. Train with --resume.")
         return model
 
-    def check(self, epochs_done: int) -> None:
+    @checked
+    def check(self, epochs_done: Natural) -> None:
         """Raises InputError where a file of a run is missing or was altered, before the run goes on.
 
         Args:
@@ -194,7 +201,8 @@ class RunFolder:
         self.seconds()
         self.snapshots()
 
-    def history(self, epochs: int | None = None) -> list[dict[str, float]]:
+    @checked
+    def history(self, epochs: Natural | None = None) -> list[dict[str, float]]:
         """One dict an epoch, of the first `epochs` epochs.
 
         Raises:
@@ -214,12 +222,14 @@ class RunFolder:
             raise self._damaged(self._history_file, "its column epoch must hold 1, 2, 3, ...")
         return rows[:epochs]
 
+    @checked
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Replaces `history.csv`."""
         lines = [",".join(rows[0]), *(",".join(map(repr, row.values())) for row in rows)]
         files.write_text(self._history_file, "\n".join(lines) + "\n")
 
-    def add_seconds(self, seconds: float) -> None:
+    @checked
+    def add_seconds(self, seconds: NotNegative) -> None:
         """Notes how long one more epoch took."""
         files.write_text(self._seconds_file, f"{self.seconds() + seconds:.3f}\n")
 
@@ -248,7 +258,8 @@ class RunFolder:
                 raise self._damaged(path, error) from error
         return found
 
-    def save_snapshot(self, epoch: int, images: np.ndarray) -> None:
+    @checked
+    def save_snapshot(self, epoch: Natural, images: np.ndarray) -> None:
         """Keeps reconstructions for the picture of the training."""
         files.write(self._snapshots / f"epoch-{epoch:05d}.npy", lambda path: np.save(path, images))
 
@@ -282,7 +293,10 @@ class Recorder(keras.callbacks.Callback):
         condition: of the examples, for a conditional model.
     """
 
-    def __init__(self, folder: RunFolder, images: np.ndarray, epochs: int, condition: np.ndarray | None = None) -> None:
+    @checked
+    def __init__(
+        self, folder: RunFolder, images: np.ndarray, epochs: Count, condition: np.ndarray | None = None
+    ) -> None:
         super().__init__()
         self.folder, self.images, self.epochs, self.condition = folder, images, epochs, condition
         self.epochs_done = 0
@@ -316,24 +330,27 @@ class Best(keras.callbacks.Callback):
         folder: of the run; the model is its `best.keras`.
         patience: epochs without a better one after which the training ends.
         monitor: what is to be low on validation data: the sum of these terms.
+        pretraining: how many epochs come before those that are compared; the last of them is kept.
     """
 
-    def __init__(self, folder: RunFolder, patience: int, monitor: Sequence[str] = ("loss",)) -> None:
+    @checked
+    def __init__(
+        self, folder: RunFolder, patience: Count, monitor: Sequence[str] = ("loss",), pretraining: Natural = 0
+    ) -> None:
         super().__init__()
-        self.folder, self.patience, self.monitor = folder, patience, monitor
+        self.folder, self.patience, self.monitor, self.pretraining = folder, patience, monitor, pretraining
         self.file = folder.path / "best.keras"
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        earlier = [self.monitored(row) for row in self.folder.history(epoch)]
-        losses = [*earlier, self.monitored(logs or {})]
-        if losses[-1] < min(earlier, default=math.inf):
+        losses = [self.monitored(values) for values in (*self.folder.history(epoch), logs or {})][self.pretraining :]
+        if not losses or losses[-1] < min(losses[:-1], default=math.inf):
             self.model.save(self.file)
         if self._is_over(losses):
             self.model.stop_training = True
 
     def is_over(self, epochs_done: int) -> bool:
         """Whether the run's history has reached its end after some epochs."""
-        return self._is_over([self.monitored(row) for row in self.folder.history(epochs_done)])
+        return self._is_over([self.monitored(row) for row in self.folder.history(epochs_done)[self.pretraining :]])
 
     def monitored(self, values: dict[str, float]) -> float:
         """What is to be low, of an epoch's values."""

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 
-from keras_ae import backend, errors, models
+from keras_ae import backend, checks, errors, models
+from keras_ae.checks import Count, Dropout, ImageSize, Positive, Seed, one_of
 from keras_ae.data import Dataset, keep_labels, load
 from keras_ae.distributions import likelihoods
 from keras_ae.optimizers import Adam
@@ -20,8 +21,6 @@ LIKELIHOODS = {
     "normal-learned": lambda: likelihoods.Normal("learned"),
     "normal-per-value": lambda: likelihoods.Normal("per_value"),
 }
-SCHEDULES = ("constant", "cosine")
-PRECISIONS = ("float32", "mixed_bfloat16")
 SET_BY_THE_RECIPE = {  # dictionary of further arguments -> those that it must not hold
     "options": {
         *("name", "input_shape", "latent_dim", "network", "network_options", "likelihood", "seed", "condition_dim"),
@@ -79,52 +78,39 @@ class Recipe:
 
     model: str
     data: str = "digits"
-    latent_dim: int = 16
-    epochs: int = 20
+    latent_dim: Count = 16
+    epochs: Count = 20
     network: str | None = None
-    hidden: Sequence[int] | None = None
+    hidden: Sequence[Count] | None = None
     likelihood: str = "auto"
     binarize: str | None = None
     levels: bool = False
-    image_size: Sequence[int] | None = None
+    image_size: ImageSize | None = None
     tokens: str = "character"
-    vocabulary_size: int | None = None
-    labels: int | None = None
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    schedule: str = "constant"
-    validation: float | str = 0.0
-    patience: int | None = None
+    vocabulary_size: Count | None = None
+    labels: Count | None = None
+    batch_size: Count = 128
+    learning_rate: Positive = 1e-3
+    schedule: Annotated[str, one_of("constant", "cosine")] = "constant"
+    validation: Dropout | str = 0.0
+    patience: Count | None = None
     monitor: Sequence[str] = ("loss",)
-    precision: str | None = None
-    seed: int = 0
+    precision: Annotated[str, one_of("float32", "mixed_bfloat16")] | None = None
+    seed: Seed = 0
     pretrained: str | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     network_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, value in checks.attributes(self).items():
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "network", self.network or model_class(self.model).network_kinds[0])
-        for name in ("latent_dim", "epochs", "batch_size"):
-            errors.whole_number(name, getattr(self, name))
-        if not self.learning_rate > 0:
-            raise errors.InputError(f"learning_rate must be positive. Received: {self.learning_rate!r}.")
-        if self.schedule not in SCHEDULES:
-            raise errors.unknown("schedule", self.schedule, SCHEDULES)
-        if self.precision is not None and self.precision not in PRECISIONS:
-            raise errors.unknown("precision", self.precision, PRECISIONS)
-        if not isinstance(self.validation, str) and not 0 <= self.validation < 1:
-            raise errors.InputError(
-                f"validation must be a fraction in [0, 1) or the name of a split. Received: {self.validation!r}."
-            )
         if self.labels is not None and not model_class(self.model).infers_condition:
             raise errors.InputError(f"labels are for a model that does with few, which {self.model} is not. Remove it.")
-        errors.yes_or_no("levels", self.levels)
         self._check_options()
-        if self.patience is not None:
-            errors.whole_number("patience", self.patience)
-            if not self.validation:
-                raise errors.InputError("patience needs a validation loss: set validation, such as 0.1.")
+        if self.patience is not None and not self.validation:
+            raise errors.InputError("patience needs a validation loss: set validation, such as 0.1.")
 
     def _check_options(self) -> None:
         """Raises InputError where a dictionary of further arguments holds what would be ignored or given twice."""
@@ -202,7 +188,9 @@ class Recipe:
 
     def held_out(self, dataset: Dataset) -> int:
         """How many examples of the training split are for validation."""
-        return 0 if isinstance(self.validation, str) else int(len(dataset) * self.validation)
+        if isinstance(self.validation, str) or not self.validation:
+            return 0
+        return errors.part("validation", self.validation, len(dataset))
 
     def _likelihood(self, dataset: Dataset) -> likelihoods.Likelihood:
         name = self.likelihood

@@ -3,10 +3,10 @@
 import fnmatch
 import inspect
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from keras_ae import errors, models, networks
+from keras_ae.checks import Count, Seed, Shape, checked
 from keras_ae.distributions import likelihoods
 
 MODELS: dict[str, type[models.Autoencoder]] = {
@@ -40,6 +40,7 @@ NETWORKS = {
 WITH_PARAMETERS = ("resnet", "dcgan")  # networks whose decoder yields the likelihood's parameters
 
 
+@checked
 def model_class(name: str) -> type[models.Autoencoder]:
     """The class of a registered name."""
     if name not in MODELS:
@@ -47,6 +48,7 @@ def model_class(name: str) -> type[models.Autoencoder]:
     return MODELS[name]
 
 
+@checked
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the models that match a shell pattern.
 
@@ -88,15 +90,16 @@ def reference(name: str) -> str:
     return ", ".join(part.strip() for part in found.groups() if part) if found else ""
 
 
+@checked
 def create(
     name: str,
-    input_shape: Sequence[int],
-    latent_dim: int,
+    input_shape: Shape,
+    latent_dim: Count,
     network: str | None = None,
     likelihood: str | likelihoods.Likelihood | None = None,
-    seed: int | None = None,
+    seed: Seed | None = None,
     network_options: dict[str, Any] | None = None,
-    condition_dim: int | None = None,
+    condition_dim: Count | None = None,
     **kwargs: Any,
 ) -> models.Autoencoder:
     """A model of the zoo with networks of the zoo.
@@ -135,6 +138,8 @@ def create(
         kinds = ", ".join(map(repr, found.network_kinds))
         raise errors.InputError(f"{name} takes one of the networks {kinds}. Received: network={network!r}.")
     options = dict(network_options or {})
+    for key in sorted((set(kwargs) & _parameters(NETWORKS[network])) - _parameters(found)):
+        raise errors.InputError(f"{key} is an argument of the network {network!r}: network_options={{{key!r}: ...}}.")
     for key in {"input_shape", "latent_dim", "seed", "condition_dim"} & set(options):
         raise errors.InputError(f"network_options must not hold {key!r}: give it to create itself.")
     if found.conditional != (condition_dim is not None):

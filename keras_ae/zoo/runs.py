@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import platform
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae import errors, models
+from keras_ae import backend, errors, models, onednn
+from keras_ae.checks import checked
 from keras_ae.data import Dataset
 from keras_ae.pipeline import Batches
 from keras_ae.training import Best, Recorder, RunFolder
@@ -21,6 +23,7 @@ PACKAGES = ("keras-ae", "keras", "tensorflow", "jax", "numpy")
 EXAMPLES_SHOWN = 10
 
 
+@checked
 def trained(name: str | Path) -> models.Autoencoder:
     """The model of a run folder, of a `.keras` file, or of a preset.
 
@@ -33,6 +36,7 @@ def trained(name: str | Path) -> models.Autoencoder:
     return RunFolder(path).load_model() if RunFolder(path).exists() else presets.from_preset(name)
 
 
+@checked
 def run_config(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """What `config.json` holds: settings, data and versions."""
     versions = {"python": platform.python_version()}
@@ -44,16 +48,19 @@ def run_config(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     return {
         "recipe": recipe.as_json(),
         "backend": keras.backend.backend(),
+        "onednn": backend.uses_onednn(),
         "versions": versions,
         "data": {"description": dataset.describe(), "sha256": fingerprint(dataset.x)},
     }
 
 
+@checked
 def fingerprint(x: np.ndarray) -> str:
     """SHA-256 of an array's values."""
     return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
 
 
+@checked
 def train(
     recipe: Recipe, folder: RunFolder, resume: bool = False, verbose: int = 0, callbacks: Sequence[Any] = ()
 ) -> models.Autoencoder:
@@ -77,6 +84,7 @@ def train(
     if going_on:
         fixed = () if resume and recipe.schedule == "constant" else ("epochs",)
         folder.check_resumable(recipe.as_json(), fixed, Recipe(recipe.model).as_json())
+        _check_rounding(folder)
     dataset = recipe.load("train")
     # Before anything is written: mistakes leave nothing behind.
     validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None
@@ -95,7 +103,8 @@ def train(
                 raise errors.InputError(f"{folder.path} has {epochs_done} epochs, more than epochs={recipe.epochs}.")
         else:
             folder.start(run_config(recipe, dataset))
-        best = Best(folder, recipe.patience, recipe.monitor) if recipe.patience else None
+        before = getattr(model, "pretraining", 0)
+        best = Best(folder, recipe.patience, recipe.monitor, before) if recipe.patience else None
         if best and epochs_done:
             best.model_of_best_epoch()  # that it is there and whole is seen before an epoch is trained
         if epochs_done < recipe.epochs and not (best and best.is_over(epochs_done)):
@@ -115,6 +124,18 @@ def train(
             model = best.model_of_best_epoch()
         model.save(folder.model_file)
     return model
+
+
+def _check_rounding(folder: RunFolder) -> None:
+    """Warns where TensorFlow computes with other operations than when the run was started."""
+    then, now = folder.config.get("onednn"), backend.uses_onednn()
+    if isinstance(then, bool) and isinstance(now, bool) and then != now:
+        warnings.warn(
+            f"{folder.path} was started with {onednn.VARIABLE}={then:d}, this process computes with {now:d}: the "
+            f"training will not be bit for bit what it would have been. Set {onednn.VARIABLE}={then:d} before "
+            "TensorFlow is imported.",
+            stacklevel=3,
+        )
 
 
 def _checked(

@@ -197,6 +197,10 @@ def test_deterministic_models_have_no_bound(command, tmp_path, model):
         (["train", "vae", "--data", "digist"], "digits"),
         (["train", "vae", "--latent-dim", "0"], "latent_dim must be a whole number of at least 1"),
         (["train", "vae", "--epochs", "0"], "epochs"),
+        (["train", "vae", "--seed", "-1"], "seed must be a whole number"),
+        (["train", "vae", "--learning-rate", "nan"], "learning_rate must be a number"),
+        (["train", "vae", "--validation", "1e-6"], "validation=1e-06 selects 0 of 1,437 examples"),
+        (["train", "vae", "--validation", "0.1", "--patience", "-1"], "patience must be"),
         (["train", "vae", "--likelihood", "binomial"], "Unknown likelihood"),
         (["train", "vae", "--network", "desne"], "'dense'"),
         (["train", "vae", "--set", "posterior"], "NAME=VALUE"),
@@ -206,6 +210,21 @@ def test_deterministic_models_have_no_bound(command, tmp_path, model):
         (["train", "vae", "--network", "dcgan"], "at least 16x16"),
         (["train", "vae", "--validation", "1.5"], "validation"),
         (["evaluate", "nowhere"], "nowhere is no run folder"),
+        *(
+            ([*words.split(), option, value], f"Invalid value for '{option}'")
+            for words, option, value in (
+                ("evaluate nowhere", "--limit", "-5"),
+                ("evaluate nowhere", "--limit", "0"),
+                ("evaluate nowhere", "--gap", "-1"),
+                ("evaluate nowhere", "--samples", "0"),
+                ("evaluate nowhere", "--steps", "-2"),
+                ("evaluate nowhere", "--seed", "-1"),
+                ("sample nowhere x.npz", "-n", "-1"),
+                ("sample nowhere x.npz", "--seed", "-1"),
+                ("reconstruct nowhere x.npz", "-n", "-3"),
+                ("project nowhere x", "-n", "0"),
+            )
+        ),
         (["sample", "nowhere", "x.gif"], ".npz"),
     ],
 )

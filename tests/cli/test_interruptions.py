@@ -12,7 +12,7 @@ import pytest
 
 from keras_ae.errors import InputError, TrainingDivergedError
 from keras_ae.models import files
-from keras_ae.training import RunFolder
+from keras_ae.training import Best, RunFolder
 from keras_ae.zoo import runs
 from keras_ae.zoo.recipe import Recipe
 
@@ -179,6 +179,20 @@ def test_a_stopped_run_of_best_epochs_ends_like_one_that_was_not(best_run, tmp_p
         train(tmp_path / "run", 50, resume=True, **settings)
 
 
+def test_epochs_of_a_pretraining_are_not_compared(tmp_path, monkeypatch):
+    """They have another loss; the model of the last of them is kept until there are others."""
+    folder, saved = RunFolder(tmp_path), []
+    monkeypatch.setattr(files, "save_model", lambda model, path: saved.append(len(folder.history()) + 1))
+    best = Best(folder, patience=2, pretraining=2)
+    best.set_model(keras.Model())
+    best.model.stop_training = False
+    for epoch, loss in enumerate((1.0, 2.0, 9.0, 8.0, 8.5, 8.6)):
+        assert not best.is_over() and not best.model.stop_training
+        best.on_epoch_end(epoch, {"val_loss": loss})
+        folder.write_history([*folder.history(), {"epoch": epoch + 1, "val_loss": loss}])
+    assert saved == [1, 2, 3, 4] and best.model.stop_training and best.is_over()
+
+
 def test_the_cosine_ends_at_zero(tmp_path):
     model = train(tmp_path, 3, schedule="cosine", validation=0.1)
     assert float(model.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
@@ -193,6 +207,7 @@ def test_the_cosine_ends_at_zero(tmp_path):
         ({"patience": 2}, "patience needs a validation loss"),
         ({"patience": 0, "validation": 0.1}, "patience must be"),
         ({"validation": 1.5}, "validation must be"),
+        ({"validation": 0.0005}, "validation=0.0005 selects 0 of 1,437 examples"),
         ({"validation": "validaton"}, "validaton"),
         ({"network_options": {"activaton": "tanh"}}, "activaton"),
         ({"precision": "bfloat16"}, "'bfloat16'.*'mixed_bfloat16'"),

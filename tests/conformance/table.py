@@ -58,9 +58,9 @@ TABLE: dict[str, Row] = {
     "contractive_ae:hutchinson": Row({**SMALL, "penalty": 0.01, "estimator": "hutchinson"}, NOISY),
     "denoising_ae": Row(SMALL),
     "dropout_ae": Row(SMALL),
-    "gaussian_mixture_vae": Row({**SMALL, "clusters": 3, "pretraining": 1}, NOISY | LATER),
+    "gaussian_mixture_vae": Row({**SMALL, "clusters": 3, "pretraining": 2}, NOISY | LATER),
     "gaussian_mixture_vae:full": Row(
-        {**SMALL, "clusters": 3, "components": 4, "pretraining": 1, "covariance": "full"}, NOISY | LATER
+        {**SMALL, "clusters": 3, "components": 4, "pretraining": 2, "covariance": "full"}, NOISY | LATER
     ),
     "iwae": Row(SMALL, NOISY | BOUND),
     "iwae:doubly_reparameterized": Row({**SMALL, "samples": 3, "doubly_reparameterized": True}, NOISY | BOUND),

@@ -7,9 +7,11 @@ import pytest
 from scipy import stats
 
 import keras_ae
-from keras_ae.distributions.likelihoods import Bernoulli, Categorical, Normal
-from keras_ae.evaluation import baselines, evaluate
+from keras_ae.distributions.likelihoods import Bernoulli, BetaBinomial, Categorical, Normal
+from keras_ae.evaluation import baselines, evaluate, find_knee
 from keras_ae.evaluation.baselines import pca
+from keras_ae.evaluation.perplexity import of_bound
+from keras_ae.evaluation.report import dimensions, quantity
 
 SMALL = {"network_options": {"hidden": (8,)}}
 
@@ -82,6 +84,61 @@ def test_the_report_says_what_its_figures_are(digits, likelihood, scale, quantit
         assert report.bits_per_dimension is None and report.bits(-3.0) is None
     assert [row["name"].split()[0] for row in report.baselines] == ["PCA,", "independent"]
     assert report.as_dict()["baselines"] == report.baselines
+
+
+class Own(Bernoulli):
+    """A likelihood that no baseline knows."""
+
+
+class OwnLevels(BetaBinomial):
+    """A likelihood of levels: frequencies need no family."""
+
+
+def test_a_likelihood_of_ones_own():
+    x = np.array([[0.0, 1], [1, 1], [0, 1]])
+    (_, own), (_, levels) = (baselines(x, x, 1, likelihood) for likelihood in (Own(), OwnLevels(2)))
+    assert own["name"] == "independent Own" and own["log_prob"] is None and own["squared_error"] > 0
+    assert levels["log_prob"] == pytest.approx(baselines(x, x, 1, Bernoulli())[1]["log_prob"])
+
+
+def test_baselines_name_what_does_not_fit():
+    x = np.ones((3, 2))
+    for train, test, message in (
+        (x, x[:, :1], r"examples of one shape.*\(3, 2\) and \(3, 1\)"),
+        (x, x[:0], "examples of one shape"),
+        (x * np.nan, x, "train has 6 values"),
+        (x, x * np.nan, "test has 6 values"),
+    ):
+        with pytest.raises(keras_ae.InputError, match=message):
+            baselines(train, test, 1, Normal())
+
+
+def test_binary_data_with_gaps_has_a_log_probability():
+    """Of what was observed, over whose values the bits are counted."""
+    x = np.array([[0.0, 1.0, np.nan], [1.0, 0.0, 1.0]])
+    assert quantity(Bernoulli(), x) == "log-probability" and dimensions(x) == 2.5
+    assert quantity(Bernoulli(), x / 2) == "cross-entropy" and dimensions(np.zeros((2, 3))) == 3
+
+
+def test_a_bound_that_is_infinite():
+    model = keras_ae.create("vae", (4,), 2, seed=0, likelihood="normal", **SMALL)
+    model.compile("adam", run_eagerly=True)
+    x = np.zeros((4, 4), "float32")
+    x[1] = 1e20
+    report = evaluate(model, x, samples=5)
+    assert report.bound == -math.inf and math.isnan(report.bound_standard_error)
+
+
+def test_a_perplexity_that_no_number_holds():
+    model = keras_ae.create("sequence_vae", (3,), 2, likelihood=Categorical(4), network_options={"units": 5})
+    for log_prob, expected in ((np.full(2, -4000.0), math.inf), (np.full(2, -np.inf), math.inf), (np.zeros(2), 1.0)):
+        assert of_bound(model, np.ones((2, 3)), log_prob).perplexity == expected
+
+
+def test_no_knee_of_scores_that_are_no_numbers():
+    scores = np.zeros((3, 1, 5))
+    scores[1, 0, 2] = -np.inf
+    assert find_knee([1, 2, 4], scores).advice.startswith("No knee: the score of an example is infinite")
 
 
 @pytest.mark.parametrize("name", ["ae", "linear_ae"])

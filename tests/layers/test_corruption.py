@@ -55,7 +55,7 @@ def test_normal_noise_has_its_moments(deviation):
 
 @pytest.mark.parametrize("deviation", [-0.1, np.nan, np.inf, "0.3", True, None])
 def test_a_deviation_that_is_none(deviation):
-    with pytest.raises(InputError, match="deviation must be a number >= 0"):
+    with pytest.raises(InputError, match="deviation must be a number of at least 0"):
         NormalNoise(deviation)
 
 
@@ -133,5 +133,5 @@ def test_float32_under_mixed_precision(kind):
 @both
 @pytest.mark.parametrize("rate", [-0.1, 1.5, np.nan, "0.3", True, None])
 def test_a_rate_that_is_none(kind, rate):
-    with pytest.raises(InputError, match="rate must be a share"):
+    with pytest.raises(InputError, match=r"rate must be a number in \[0, 1\]"):
         kind(rate)

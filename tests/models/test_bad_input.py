@@ -41,6 +41,10 @@ ZEROS = np.zeros((N, *SHAPE), "float32")
 BAD_X = {
     "no channels": (np.zeros((N, 8, 8)), r"shape \(n, 8, 8, 1\).*, 8, 8\).*channel axis: .*\[\.\.\., None\]"),
     "one example": (np.zeros(SHAPE), r"batch axis: .*\[None\]"),
+    "channels first": (
+        np.zeros((N, 1, 8, 8)),
+        r"\(12, 1, 8, 8\).*channels are the last axis: .*moveaxis\(\w+, 1, -1\)",
+    ),
     "too large": (np.zeros((N, 9, 8, 1)), r"shape \(n, 8, 8, 1\).*\(12, 9, 8, 1\)"),
     "a number": (np.float32(3), "shape"),
     "empty": (np.zeros((0, *SHAPE)), r"empty.*\(0, 8, 8, 1\)"),
@@ -111,6 +115,7 @@ def test_x_in_a_data_set(model, name):
         ({"batch_size": 0}, "batch_size must be.*batch_size=0"),
         ({"epochs": 0}, "epochs must be"),
         ({"validation_split": 1.5}, "validation_split.*between 0 and 1.*1.5"),
+        ({"validation_split": 0.05}, "validation_split=0.05 selects 0 of 12 examples"),
     ],
 )
 def test_other_arguments_of_fit(model, arguments, message):
@@ -143,7 +148,7 @@ def test_codes(model):
         ({"seed": -1}, "seed must be.*seed=-1"),
         ({"seed": 1.5}, "seed must be.*seed=1.5"),
         ({"likelihood": "bernouli"}, "Unknown likelihood: 'bernouli'.*'bernoulli'"),
-        ({"likelihood": 3}, "Unknown likelihood: 3"),
+        ({"likelihood": 3}, "likelihood must be text or a Likelihood.*likelihood=3"),
         ({"network": "convv"}, "Unknown network: 'convv'.*'conv'"),
         ({"network": "dcgan"}, "16x16.*'conv' or 'dense'"),
         ({"network_options": {"hiden": (3,)}}, "'hiden'.*'hidden'"),
@@ -206,7 +211,11 @@ BAD_PAIRS = {
         r"'given'.*\(8, 8, 1\).*\(5,\)",
     ),
     "code": (lambda: (encoder(), network((3,), keras.layers.Dense(5))), {}, r"codes of shape \(3,\).*\(2,\)"),
-    "unbuilt": (lambda: (keras.Sequential([keras.layers.Dense(4)]), decoder()), {}, "encoder has no shapes.*Input"),
+    "unbuilt": (
+        lambda: (keras.Sequential([keras.layers.Dense(4)]), decoder()),
+        {},
+        "encoder has no input and output.*Input",
+    ),
     "no model": (lambda: (encoder(), keras.layers.Dense(4)), {}, "decoder must be a keras.Model.*Dense"),
     "free axis": (
         lambda: (network((None, 3), keras.layers.GlobalAveragePooling1D()), decoder()),
@@ -293,6 +302,48 @@ def test_files(tmp_path):
 def test_networks_of_known_models_take_one_dimension_or_more():
     pair = networks.dense((5,), 1, hidden=(3,))
     assert VAE(*pair, 1, posterior="full").lower_head is None
+
+
+class Subclassed(keras.Model):
+    """A network whose shapes Keras does not know, even when it is built."""
+
+    def call(self, x):
+        return x[:, :4]
+
+
+def test_a_network_of_unknown_shapes():
+    network, pair = Subclassed(), networks.dense((6,), 2, hidden=(3,))
+    network(np.zeros((1, 6)))
+    with pytest.raises(InputError, match=r"encoder has no input and output.*pass keras\.Model\(x, encoder\(x\)\)"):
+        AE(network, pair[1], 2)
+    x = keras.Input((6,))
+    assert AE(keras.Model(x, network(x)), pair[1], 2).event_shape == (6,)
+
+
+def test_arguments_that_have_another_place():
+    with pytest.raises(InputError, match=r"argument of the network 'dense': network_options=\{'hidden': \.\.\.\}"):
+        keras_ae.create("ae", SHAPE, 2, hidden=(4,))
+    with pytest.raises(InputError, match=r"Unknown likelihood: 'mse'.*is the likelihood 'normal'"):
+        create(likelihood="mse")
+    assert keras_ae.create("ae", np.prod(SHAPE), 2).event_shape == (64,)
+
+
+def test_what_keras_asks_of_a_model():
+    model = create()
+    model.compile("adam", metrics=["mse"], run_eagerly=True)
+    assert model.compute_output_shape((None, *SHAPE)) == (None, *SHAPE)
+    values, named = model.evaluate(ZEROS, verbose=0), create()
+    assert model.metrics_names == ["loss", "mse", "kl", "reconstruction"]
+    named.compile("adam", metrics=["mse"], run_eagerly=True)
+    assert dict(zip(model.metrics_names, values, strict=True)) == named.evaluate(ZEROS, verbose=0, return_dict=True)
+
+
+def test_seeds_do_not_end():
+    model = create()
+    model._seeds_drawn = 0
+    drawn = [model.next_seed() for _ in range(70)]
+    assert drawn[:64] == (np.random.SeedSequence(0).generate_state(64) >> 1).tolist()
+    assert len(set(drawn)) == 70
 
 
 def test_large_values_are_finite():

@@ -14,6 +14,7 @@ from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import DiagonalNormal, FullNormal, NormalMixture
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.errors import InputError
+from keras_ae.models import inputs
 from keras_ae.models.gaussian_mixture_vae import merged
 from keras_ae.optimizers import Adam
 
@@ -101,8 +102,10 @@ def test_before_there_are_clusters_it_is_a_vae():
     np.testing.assert_allclose(
         model.prior_given(None).log_prob(*tensors(z)), vae.prior.log_prob(*tensors(z)), rtol=1e-5
     )
-    with pytest.raises(InputError, match=r"no clusters yet: `fit` finds them after its first 10 epochs"):
+    with pytest.raises(InputError, match=r"no clusters yet.* after 10 epochs.* trained for 0\. Train for 10 more"):
         model.cluster(x)
+    with pytest.raises(InputError, match=r"no clusters yet.* trained for 0\. Call model\.find_clusters"):
+        make(pretraining=0).cluster(x)
     assert "cluster_probabilities" not in model.own_signatures()
 
 
@@ -110,14 +113,79 @@ def test_before_there_are_clusters_it_is_a_vae():
 def test_clusters_are_found_after_the_pretraining(options):
     x, y = blobs()
     model = make(pretraining=20, **options)
-    model.fit(x, epochs=20, verbose=0)
+    model.fit(x, epochs=19, verbose=0)
     assert float(model.found) == 0
-    model.fit(x, epochs=30, initial_epoch=20, verbose=0)
+    model.fit(x, epochs=30, initial_epoch=19, verbose=0)
     assert float(model.found) == 1
     assert evaluation.clustering(y, model.cluster(x)).accuracy > 0.98
     before = np.asarray(model.means)
     model.fit(x, epochs=21, initial_epoch=20, verbose=0)
     assert 0 < np.abs(np.asarray(model.means) - before).max() < 0.2  # trained on, not found anew
+
+
+def eager(pretraining):
+    model = make(pretraining=pretraining, network_options={"hidden": (4,)})
+    model.compile("adam", run_eagerly=True)
+    return model
+
+
+def found_after(model, epochs, **options):
+    """After which epochs of a call of `fit` there are clusters, as callbacks see it, which may save the model."""
+    found = []
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: found.append(bool(float(model.found))))
+    model.fit(blobs(40)[0], epochs=epochs, callbacks=[watch, *options.pop("callbacks", [])], verbose=0, **options)
+    return found
+
+
+@pytest.fixture
+def found_at_once(monkeypatch):
+    """Clusters are found without looking for them: these tests ask when."""
+    monkeypatch.setattr(keras_ae.GaussianMixtureVAE, "find_clusters", lambda model, x: model.found.assign(1.0))
+
+
+def test_epochs_are_counted_over_all_calls(found_at_once):
+    """One at a time, from another first one, as many as the pretraining has, and from a file in between."""
+    model = eager(pretraining=2)
+    assert [found_after(model, 1) for _ in range(3)] == [[False], [True], [True]]
+    assert found_after(eager(pretraining=2), 8, initial_epoch=5) == [False, True, True]
+    model = eager(pretraining=3)
+    assert found_after(model, 2) == [False, False]
+    with pytest.raises(InputError, match=r"after 3 epochs.* trained for 2\. Train for 1 more"):
+        model.cluster(blobs(40)[0])
+    store: dict = {}
+    model.save_own_variables(store)
+    other = eager(pretraining=3)
+    other.load_own_variables(store)
+    assert found_after(other, 2) == [True, True]
+    del store["epochs_trained"]  # a file of an earlier version
+    other.load_own_variables(store)
+    assert not float(other.found)
+
+
+@pytest.mark.parametrize("pretraining", [2, 9])
+def test_early_stopping_ends_the_pretraining(pretraining, found_at_once):
+    """Within the pretraining; and after it, where it brings back weights from before."""
+    model = eager(pretraining)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=2, min_delta=1e3, restore_best_weights=True)
+    assert found_after(model, 20, validation_split=0.2, callbacks=[stop])[2:] == [pretraining == 2]
+    assert model.cluster(blobs(40)[0]).shape == (40,)
+
+
+class Sequence(keras.utils.PyDataset):
+    """The examples of `blobs`, ten a batch, as often as they are asked for."""
+
+    num_batches = None
+
+    def __getitem__(self, i):
+        return blobs()[0][i % 30 * 10 :][:10]
+
+
+def test_a_py_dataset_is_read_from_its_beginning(found_at_once):
+    x = inputs.first_examples(Sequence(), 70)
+    np.testing.assert_array_equal(x, blobs()[0][:70])
+    model = eager(pretraining=1)
+    model.fit(Sequence(), steps_per_epoch=3, epochs=1, shuffle=False, verbose=0)
+    assert float(model.found)
 
 
 @pytest.mark.parametrize("covariance", ["diagonal", "full"])

@@ -160,8 +160,8 @@ def test_the_networks_are_those_that_were_given():
     "arguments, message",
     [
         ({"penalty": -1}, "penalty must be.*-1"),
-        ({"max_norm": 0}, "max_norm must be positive or None.*0"),
-        ({"max_norm": np.nan}, "max_norm must be positive or None.*nan"),
+        ({"max_norm": 0}, "max_norm must be .*0"),
+        ({"max_norm": np.nan}, "max_norm must be .*nan"),
         ({"penalized_layers": "prts"}, "layer of the encoder: 'prts'.*'parts'"),
         ({"penalized_layers": ("code", "edge")}, "'edge'.*'edges'"),
     ],
@@ -169,6 +169,15 @@ def test_the_networks_are_those_that_were_given():
 def test_bad_arguments(arguments, message):
     with pytest.raises(InputError, match=message):
         SparseAE(*own_networks(), LATENT, **arguments)
+
+
+@pytest.mark.parametrize("name", ["sparse_ae", "kl_sparse_ae"])
+def test_the_activation_of_the_code_in_its_place(name):
+    kind = keras_ae.zoo.model_class(name)
+    model = kind(*own_networks(), LATENT, "bernoulli", "dense", "hard_sigmoid", 3)
+    assert (model.code_activation, model.seed) == ("hard_sigmoid", 3)
+    with pytest.raises(TypeError, match="multiple values for argument 'seed'"):
+        kind(*own_networks(), LATENT, "bernoulli", "dense", None, 3, seed=4)
 
 
 # A target for the mean activation

@@ -119,3 +119,19 @@ def test_the_encoder_misses_inputs_in_training_only():
     np.testing.assert_allclose(encoder(x, training=False), x @ kernel + bias, rtol=1e-5, atol=1e-5)
     noisy = np.asarray(encoder(x, training=True)) - bias
     np.testing.assert_allclose(noisy.var(axis=0), np.square(kernel).sum(axis=0), rtol=0.1)  # of 0 or 2
+
+
+@pytest.fixture
+def set_format():
+    yield keras.config.set_image_data_format
+    keras.config.set_image_data_format("channels_last")
+
+
+def test_the_channels_are_last_whatever_the_setting_of_keras(case, rng, set_format):
+    x, z = rng.normal(size=(2, *case[1])).astype("float32"), rng.normal(size=(2, 3)).astype("float32")
+    found = []
+    for setting in ("channels_first", "channels_last"):
+        set_format(setting)
+        found.append([network(values) for network, values in zip(make(case), (x, z), strict=True)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)

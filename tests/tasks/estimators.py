@@ -21,6 +21,7 @@ def passed_checks(estimator, **expected_failures):
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+        warnings.filterwarnings("ignore", r"contamination=0\.1 is too small for \d rows")
         warnings.simplefilter("ignore", SkipTestWarning)  # array API: needs an environment variable
         tf.config.run_functions_eagerly(True)
         try:

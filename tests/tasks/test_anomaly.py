@@ -114,9 +114,16 @@ def test_columns_are_on_one_scale(rng):
 
 
 def test_missing_values_do_not_count(fitted):
-    row = np.array([[0.0, 0.0, 0.0, np.nan]])
-    assert fitted.score_map(row)[0, 3] == 0
-    assert np.isfinite(fitted.score_samples(np.full((1, 4), np.nan)))
+    """They count as those of normal rows do on average; a row without any is refused."""
+    row = np.array([[0.0, 0.0, 0.0, np.nan], [np.nan, 0.0, np.nan, 0.0]])
+    normal = np.mean([each.mean_contribution for each in fitted.normality_], axis=0)
+    np.testing.assert_allclose(normal[:3], 0.5, atol=0.01)
+    np.testing.assert_allclose(fitted.score_map(row)[[0, 1, 1], [3, 0, 2]], normal[[3, 0, 2]])
+    known = line(np.random.default_rng(0), 300)
+    assert fitted.score_samples([[np.nan, np.nan, np.nan, 0.0]]) < fitted.score_samples(known).max()
+    for method in (fitted.predict, fitted.p_values, fitted.score_map, fitted.calibrate, AnomalyDetector().fit):
+        with pytest.raises(InputError, match=r"X\[1\] has no value, all are missing \(NaN\), and so 2 of the 4 rows"):
+            method([[0.0] * 4, [np.nan] * 4, [np.nan] * 4, [0.0] * 4])
 
 
 def test_the_map_adds_up_to_the_score_and_points_at_the_column(fitted, rng):
@@ -156,7 +163,7 @@ def test_bounds_of_a_trained_model_that_fit_only_calibrates(vae, rng):
 
 def test_images_have_maps_of_their_shape(rng):
     model = keras_ae.create("ae", (8, 8, 1), 3, seed=0, network_options={"hidden": (8,)})
-    detector = AnomalyDetector(model, random_state=0).fit(rng.random((40, 8, 8, 1)))
+    detector = AnomalyDetector(model, random_state=0).fit(rng.random((41, 8, 8, 1)))
     x = np.full((2, 8, 8, 1), 0.5)
     x[1, 2, 5] = 1.0
     assert detector.score_map(x).shape == x.shape
@@ -175,20 +182,100 @@ def test_residuals_have_a_scale_for_each_column_and_one_for_all_pixels(rng):
 
 
 def test_images_have_an_autoencoder_for_each_noise(rng):
-    detector = AnomalyDetector(epochs=1, random_state=0).fit(rng.random((40, 4, 4, 1)))
+    detector = AnomalyDetector(epochs=1, random_state=0).fit(rng.random((41, 4, 4, 1)))
     assert [model.corruption.deviation for model in detector.models_] == [0.2, 2.0, 4.0]
 
 
-@pytest.mark.parametrize("contamination", [0, -0.1, 0.51, "auto", np.nan])
-def test_contamination_is_a_share(contamination):
-    with pytest.raises(InputError, match=r"contamination must be a share in \(0, 0.5\]"):
-        AnomalyDetector(contamination=contamination).fit(np.zeros((9, 2)))
+def trained(rows, **options):
+    """A detector whose models are not trained; where it does not matter how well they do."""
+    model = keras_ae.create("ae", (3,), 2, likelihood="normal", seed=0, network_options={"hidden": ()})
+    return AnomalyDetector(model, random_state=0, **options).fit(np.random.default_rng(0).normal(size=(rows, 3)))
 
 
-@pytest.mark.parametrize("noise", [(), (0.1, -1.0)])
-def test_noise_has_deviations(noise):
-    with pytest.raises(InputError, match="noise must be standard deviations, at least one"):
-        AnomalyDetector(noise=noise).fit(np.zeros((9, 2)))
+def test_few_rows_calibrate_with_a_warning():
+    far = [[1e6, -1e6, 1e6]]
+    with pytest.warns(
+        UserWarning, match=r"contamination=0\.1 .* 4 rows.* up to 20% .* Fit on at least 41 rows, or raise"
+    ):
+        detector = trained(20)
+    assert detector.offset_ == detector.calibration_scores_[0] and detector.level_ == 0.2
+    assert detector.predict(far) == -1 and detector.p_values(far) == 0.2
+    with pytest.warns(UserWarning, match=r"contamination=0\.1 .* 8 rows.* Calibrate on at least 9 rows"):
+        detector.calibrate(np.random.default_rng(0).normal(size=(8, 3)))
+    detector.calibrate(np.random.default_rng(0).normal(size=(9, 3)))
+    assert detector.level_ == trained(41).level_ == 0.1
+    assert trained(41, contamination=np.float32(0.1)).level_ == pytest.approx(0.1)
+    for rows, level in ((20, 0.2), (41, 0.1), (400, 0.1)):
+        assert trained(rows, contamination="auto").level_ == pytest.approx(level)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.3, 0.7, 0.99])
+def test_the_number_of_rows_that_are_needed(share):
+    detector = AnomalyDetector(calibration=share)
+    for wanted in range(1, 60):
+        n = detector._rows_for(wanted)
+        assert detector._held_out(n) >= wanted and (n == wanted + 1 or detector._held_out(n - 1) < wanted)
+
+
+def test_a_small_table_is_not_repeated_in_memory(monkeypatch):
+    shown = []
+
+    def fit(model, batches, epochs, verbose):
+        shown.append((len(batches.arrays[0]), batches.order(0).max() + 1, epochs * len(batches)))
+
+    monkeypatch.setattr(keras_ae.models.Autoencoder, "fit", fit)
+    AnomalyDetector(noise=(0.2,), trim=0.0, random_state=0).fit(np.random.default_rng(0).normal(size=(150, 8)))
+    assert [each[:2] for each in shown] == [(120, 120)] * 2
+    assert 1500 <= sum(each[2] for each in shown) < 1900
+
+
+@pytest.mark.parametrize("shift, likelihood", [(0.0, "Bernoulli"), (-1.0, "Normal")])
+def test_images_of_real_numbers(shift, likelihood, rng):
+    x = (1 - shift) * rng.random((41, 4, 4, 1)) + shift
+    detector = AnomalyDetector(noise=(0.2,), trim=0, epochs=1, random_state=0).fit(x)
+    assert type(detector.models_[0].likelihood).__name__ == likelihood
+    with pytest.raises(InputError, match=r"X has values from 0 to .*X / 255"):
+        AnomalyDetector().fit(np.arange(160.0).reshape(10, 4, 4, 1))
+
+
+def test_values_that_overflow(vae, rng):
+    detector = AnomalyDetector(vae, random_state=0).fit(rng.normal(size=(60, 4)))
+    assert np.isneginf(detector.score_samples(np.full((1, 4), 3e38)))
+    assert detector.predict(np.full((1, 4), 3e38)) == -1
+    with pytest.raises(InputError, match="row that calibrates is infinite"):
+        detector.calibrate(np.full((20, 4), 3e38))
+    wide = Columns().fit(np.array([[0.0], [1e-300], [2e-300]]))
+    assert np.isfinite(wide.transform(np.array([[1e300], [-1e300]]))).all()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        *(({"contamination": v}, r"contamination must be 'auto' or a share in \(0, 0\.5\]") for v in (0, 0.51, np.nan)),
+        ({"contamination": "most"}, "contamination must be .*'most'"),
+        ({"trim": -0.1}, "trim must be a share"),
+        ({"trim": "0.1"}, "trim must be a share"),
+        ({"calibration": 1}, "calibration must be a share"),
+        ({"noise": ()}, "noise must be standard deviations, at least one"),
+        ({"noise": 0.2}, "noise must be standard deviations, at least one"),
+        ({"noise": (0.1, -1.0)}, r"noise\[1\] must be a standard deviation in \[0, inf\).*-1\.0"),
+        ({"epochs": 0}, "epochs must be"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"latent_dim": 0}, "latent_dim must be"),
+        ({"learning_rate": -1}, "learning_rate must be"),
+        ({"hidden": 64}, "hidden must be the units of each layer.*64"),
+        ({"hidden": (0,)}, r"hidden\[0\] must be"),
+    ],
+)
+def test_arguments_are_checked(arguments, message):
+    with pytest.raises(InputError, match=message):
+        AnomalyDetector(**arguments).fit(np.zeros((9, 2)))
+
+
+def test_scores_without_a_rank():
+    for calibration, scores, name in (([np.nan, 1.0], [0.0], "calibration"), ([0.0, 1.0], [np.nan], "scores")):
+        with pytest.raises(InputError, match=f"{name} must not hold NaN"):
+            conformal.p_values(calibration, scores)
 
 
 def test_columns_of_text_are_named():

@@ -38,3 +38,12 @@ def test_there_are_as_many_of_each(tmp_path, name):
     with pytest.raises(InputError, match=f"3 {name} for 2 codes"):
         write_projector(tmp_path, np.zeros((2, 1)), **{name: np.zeros((3, 2, 2, 1))})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("codes", [[], np.zeros((0, 2)), [1.0, 2.0], [["a", "b"]]])
+def test_codes_are_rows_of_numbers(tmp_path, codes):
+    with pytest.raises(InputError, match=r"codes must hold numbers, \(n, \*latent\)"):
+        write_projector(tmp_path / "made", codes)
+    with pytest.raises(InputError, match=r"codes has 1 values.*\(1, 0\)"):
+        write_projector(tmp_path / "made", [[0.0, 1.0], [np.nan, 1.0]])
+    assert not (tmp_path / "made").exists()

@@ -31,7 +31,7 @@ def test_the_variance_of_a_normal_likelihood(name):
     assert recipe.build(recipe.load("train")).likelihood.variance == float(name[len("normal-") :])
 
 
-@pytest.mark.parametrize(("name", "message"), [("normal-x", "Unknown likelihood"), ("normal-0", "positive number")])
+@pytest.mark.parametrize(("name", "message"), [("normal-x", "Unknown likelihood"), ("normal-0", "variance must be")])
 def test_no_such_variance(name, message):
     recipe = Recipe("vae", hidden=(4,), latent_dim=2, likelihood=name)
     with pytest.raises(InputError, match=message):

@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_ae import errors, models, serving, writing
+from keras_ae import errors, models, reading, serving, writing
+from keras_ae.checks import checked
 from keras_ae.models import files
 
 FORMAT = 1
@@ -34,6 +35,7 @@ PAIRS, METRICS, CARD = "pairs.npz", "metrics.json", "README.md"
 PAIRS_STORED = 4
 
 
+@checked
 def save(
     model: models.Autoencoder,
     folder: str | os.PathLike,
@@ -94,6 +96,7 @@ def save(
     return folder
 
 
+@checked
 def check_target(folder: Path) -> bool:
     """Whether a preset's folder is there; raises InputError where something else is."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -137,6 +140,7 @@ def _current(folder: Path) -> Path:
     return folder / NEW if (folder / NEW / INDEX).is_file() else folder
 
 
+@checked
 def load(folder: Path, **loading: Any) -> models.Autoencoder:
     """Loads the model of a preset's folder, compiled with a new optimizer, after its files were verified.
 
@@ -165,10 +169,12 @@ def _state(folder: Path) -> tuple[Path, bytes]:
         return file, b""
 
 
+@checked
 def verify(folder: Path) -> Path:
     """Raises InputError unless every file is there and is what it was when the preset was saved.
 
-    Files that are not in the index are ignored: hubs add their own.
+    The index lists the model's file and all of the SavedModel. Other files that are not in it are ignored: hubs add
+    their own.
 
     Returns:
         The folder that holds the files.
@@ -181,9 +187,11 @@ def verify(folder: Path) -> Path:
 def _verify(folder: Path, listed: dict[str, str]) -> None:
     missing = [name for name in listed if not (folder / name).is_file()]
     altered = [name for name in listed if name not in missing and sha256(folder / name) != listed[name]]
-    if missing or altered:
-        found = [f"{', '.join(names)} {what}" for names, what in ((missing, "missing"), (altered, "altered")) if names]
-        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(found)}. Get it again.")
+    unlisted = sorted({name for name in _files(folder) if name.startswith(f"{SAVED_MODEL}/")} - listed.keys())
+    found = {"missing": missing, "altered": altered, f"not in {INDEX}": unlisted}
+    complaints = [f"{', '.join(names)} {what}" for what, names in found.items() if names]
+    if complaints:
+        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(complaints)}. Get it again.")
 
 
 def _index(folder: Path) -> dict[str, str]:
@@ -195,23 +203,23 @@ def _index(folder: Path) -> dict[str, str]:
     if not (folder / INDEX).is_file():
         why = f"it has no {INDEX}" if folder.is_dir() else "there is no such folder"
         raise errors.InputError(f"{folder} is no preset's folder: {why}.")
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        version, listed = index["format"], {**index["files"]}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise errors.InputError(f"{folder / INDEX} is damaged: {error!r}. Get the folder again.") from error
+    index = reading.json_object(folder / INDEX)
+    version, listed = index.get("format"), index.get("files")
+    if not isinstance(listed, dict):
+        raise errors.InputError(f"{folder / INDEX} is damaged: it lists no files. Get the folder again.")
     if version != FORMAT:
         raise errors.InputError(
             f"{folder} has format {version!r} of presets; this version of keras_ae knows format {FORMAT}. "
             "Install a newer keras_ae."
         )
-    outside = [name for name in listed if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts]
+    outside = [name for name in listed if not _is_inside(folder, name)]
     if outside or MODEL not in listed:
-        why = f"it names {outside[0]!r}" if outside else f"it does not list {MODEL}"
+        why = f"{outside[0]!r} lies outside of the folder" if outside else f"it does not list {MODEL}"
         raise errors.InputError(f"{folder / INDEX} is damaged: {why}. Get the folder again.")
     return listed
 
 
+@checked
 def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     """A copy that was not compiled: of its training it has the weights alone."""
     copy = type(model).from_config(model.get_config())
@@ -219,6 +227,7 @@ def without_optimizer(model: models.Autoencoder) -> models.Autoencoder:
     return copy
 
 
+@checked
 def pairs(model: models.Autoencoder) -> dict[str, Any]:
     """A few inputs that the likelihood can explain, made of random codes, with their codes and reconstructions."""
     generator = np.random.default_rng(0)
@@ -236,10 +245,22 @@ def pairs(model: models.Autoencoder) -> dict[str, Any]:
     return found if condition is None else {**found, "condition": condition}
 
 
+@checked
 def sha256(path: Path) -> str:
     """Of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Whether a name is that of a file in the folder. In the hub's cache, files are links to its `blobs`."""
+    path, here = PurePosixPath(name), folder.resolve()
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        return False
+    real = (folder / path).resolve()
+    return real.is_relative_to(here) or (
+        here.parent.name == "snapshots" and real.is_relative_to(here.parents[1] / "blobs")
+    )
 
 
 def _files(folder: Path) -> list[str]:

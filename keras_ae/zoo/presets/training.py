@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_ae import errors, evaluation, models
+from keras_ae.checks import checked
 from keras_ae.training import RunFolder
 from keras_ae.zoo import presets, runs
 from keras_ae.zoo.presets import card, folder
@@ -36,6 +37,7 @@ class Check(NamedTuple):
         return f"{self.preset:26}{self.figure:16}{values}"
 
 
+@checked
 def train(name: str, run: str | os.PathLike, out: str | os.PathLike, verbose: int = 0) -> Path:
     """Repeats a preset's training in a run folder, measures the model, and writes the preset's folder.
 
@@ -58,6 +60,7 @@ def train(name: str, run: str | os.PathLike, out: str | os.PathLike, verbose: in
     return folder.save(model, target, card.text(chosen, model, run_folder, metrics, drawn), metrics, drawn)
 
 
+@checked
 def measure(chosen: presets.Preset, model: models.Autoencoder) -> dict[str, Any]:
     """What `metrics.json` holds: the report on the test split, and figures of its first images for a quick check."""
     settings = chosen.recipe
@@ -76,6 +79,7 @@ def figures(metrics: dict[str, Any]) -> dict[str, float]:
     return {figure: metrics[name] for figure, name in named.items() if metrics[name] is not None}
 
 
+@checked
 def check(name: str, home: str | os.PathLike | None = None) -> list[Check]:
     """Loads a preset, evaluates it on the test split and compares its figures with the expected ones.
 

@@ -54,8 +54,9 @@ def load(path, **_):
 
 
 def export(model, folder, *_):
-    """A version of an export, of two files."""
-    folder.mkdir(parents=True)
+    """A version of an export, of three files, one of which has a folder that other models' exports lack."""
+    (folder / f"assets-{model.value}").mkdir(parents=True)
+    (folder / f"assets-{model.value}" / "names").write_text("graph")
     (folder / "saved_model.pb").write_text("graph")
     (folder / "variables").write_text(str(model.value))
     return folder

@@ -8,7 +8,8 @@
     model.fit(train.x, epochs=20)
     keras_ae.export(model, "exported/vae")
 
-The classes are imported at once, so that Keras finds them when it loads a model; the rest when it is first used.
+The classes are imported at once, so that Keras finds them when it loads a model; the rest when it is first used. Where
+TensorFlow is not imported yet, its oneDNN operations are turned on unless TF_ENABLE_ONEDNN_OPTS says otherwise.
 """
 
 import importlib
@@ -48,7 +49,8 @@ def __getattr__(name: str) -> Any:
 
 
 if Path(sys.argv[0]).name != "keras-ae":  # the command line answers --help and mistakes without loading a backend
-    from keras_ae.errors import check_backend
+    from keras_ae import errors, onednn
 
-    check_backend()
+    errors.check_backend()
+    onednn.prefer()
     importlib.import_module("keras_ae.models")

@@ -4,7 +4,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from functools import partial
+from itertools import islice, takewhile
 from typing import Any
 
 import keras
@@ -113,7 +114,8 @@ def over_rows(function: Callable, arrays: Sequence[np.ndarray], batch_size: int)
     def of_batch(rows: slice) -> Any:
         return tree.map_structure(np.asarray, function(*(ops.cast(array[rows], "float32") for array in arrays)))
 
-    for rows, part in zip(batches, in_parallel(of_batch, batches), strict=True):
+    parts = in_parallel(of_batch, batches) if len(batches) > 1 else map(of_batch, batches)  # threads take time to start
+    for rows, part in zip(batches, parts, strict=True):
         if found is None:
             found = tree.map_structure(lambda a: np.empty((len(arrays[0]), *a.shape[1:]), a.dtype), part)
         for whole, values in zip(tree.flatten(found), tree.flatten(part), strict=True):
@@ -142,11 +144,75 @@ def is_out_of_memory(error: Exception) -> bool:
 def prefers_jit() -> str | bool:
     """Keras' `jit_compile` that is fastest by default: XLA costs a small model on a CPU under TensorFlow more in
     compilation and parallelism than it gains."""
+    return False if is_tensorflow_on_cpu() else "auto"
+
+
+def is_tensorflow_on_cpu() -> bool:
+    """Whether the backend is TensorFlow, and there is no GPU."""
     if keras.backend.backend() != "tensorflow":
-        return "auto"
+        return False
     import tensorflow as tf
 
-    return "auto" if tf.config.list_physical_devices("GPU") else False
+    return not tf.config.list_physical_devices("GPU")
+
+
+def uses_onednn() -> bool | None:
+    """Whether TensorFlow computes with oneDNN, which rounds otherwise; None on other backends."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    from tensorflow.python.util import _pywrap_util_port  # nothing public says what was found at import
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def on_accelerator() -> bool:
+    """Whether JAX is the backend and computes on a GPU or TPU, one device of it."""
+    if keras.backend.backend() != "jax" or keras.distribution.distribution() is not None:
+        return False
+    import jax
+
+    return jax.default_backend() != "cpu"
+
+
+def fits_on_accelerator(x: np.ndarray) -> bool:
+    """Whether an array takes less than a quarter of an accelerator's memory."""
+    if not on_accelerator():
+        return False
+    import jax
+
+    return 4 * x.nbytes < (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0)
+
+
+def scanned(step: Callable) -> Callable:
+    """Many steps as one call of JAX, since on an accelerator a call takes more time than a step of a small model.
+
+    Args:
+        step: a compiled function (state, batch) -> (logs, state).
+
+    Returns:
+        A function (state, batches) -> (state, a list of the last step's logs, the batches that are left): a last one of
+        another shape; all, where more than that differ.
+    """
+    import jax
+
+    @partial(jax.jit, donate_argnums=0)
+    def several(state: Any, batches: list) -> Any:
+        def body(state: Any, batch: Any) -> Any:
+            logs, state = step(state, batch)
+            return state, logs
+
+        stacked = tree.map_structure(lambda *arrays: jax.numpy.stack(arrays), *batches)
+        state, logs = jax.lax.scan(body, state, stacked)
+        return state, [tree.map_structure(lambda values: values[-1], logs)]
+
+    def together(state: Any, batches: list) -> tuple[Any, list, list]:
+        shapes = [[array.shape for array in tree.flatten(batch)] for batch in batches]
+        alike = sum(1 for _ in takewhile(lambda shape: shape == shapes[0], shapes))
+        if not 1 < alike >= len(batches) - 1:
+            return state, [], batches
+        return (*several(state, batches[:alike]), batches[alike:])
+
+    return together
 
 
 def replicas() -> int:

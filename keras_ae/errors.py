@@ -72,6 +72,16 @@ def within(interval: str) -> str:
     return "that is finite" if low == "-inf" else f"of at least {low}" if interval[0] == "[" else f"above {low}"
 
 
+def reason(error: BaseException) -> str:
+    """What an error of a library says, in one line.
+
+    >>> reason(KeyError("x")), reason(ValueError("cut off\\nat byte 3.")), reason(MemoryError())
+    ("KeyError: 'x'", 'cut off', 'MemoryError')
+    """
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return f"KeyError: {text}" if isinstance(error, KeyError) else text.rstrip(".")
+
+
 def check_backend() -> None:
     """Raises InputError where `KERAS_BACKEND` names a backend that the package does not run on."""
     name = os.environ.get("KERAS_BACKEND") or BACKENDS[0]

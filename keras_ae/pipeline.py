@@ -7,11 +7,12 @@ whole batches are gathered by rows of a shuffled index.
 import copy
 import mmap
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
-from keras import tree
+from keras import ops, tree
 
 from keras_ae import backend, errors
 from keras_ae.checks import Count, Natural, Seed, Size, checked, numbers
@@ -167,12 +168,22 @@ class _Gathered(keras.utils.PyDataset):
     def __init__(self, batches: Batches) -> None:
         super().__init__()
         self.batches = batches
-        self.arrays = tree.map_structure(lambda a: Rows(a) if on_disk(a) else a, batches.arrays)
         self.rows = batches.order(batches.epoch)
+        self.x, *self.others = tree.map_structure(lambda a: Rows(a) if on_disk(a) else a, batches.arrays)
+        self.gather = self._gather
+        if not isinstance(self.x, Rows) and backend.fits_on_accelerator(self.x):  # copied once, not batch by batch
+            import jax
+
+            self.x, self.gather = jax.device_put(self.x), jax.jit(self._gather)
         batches._listeners.append(self._reorder)
 
     def _reorder(self, epoch: int) -> None:
         self.rows = self.batches.order(epoch)
+
+    def _gather(self, x: Any, rows: Any, key: Any) -> Any:
+        x = x[rows]
+        x = _as_float(x, partial(np.ndarray.astype, copy=False) if isinstance(x, np.ndarray) else ops.cast)
+        return self.batches.transform(x, backend.KeyedSeed(key)) if self.batches.transform else x
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -180,11 +191,8 @@ class _Gathered(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> tuple:
         size = self.batches.batch_size
         rows = self.rows[step * size : (step + 1) * size]
-        x, *others = tree.map_structure(lambda array: array[rows], self.arrays)
-        x = _as_float(x, np.ndarray.astype)
-        if self.batches.transform:
-            x = self.batches.transform(x, backend.KeyedSeed(self.batches.key(self.batches.epoch, step)))
-        return (x, *others)
+        x = self.gather(self.x, rows, np.uint32(self.batches.key(self.batches.epoch, step)))
+        return (x, *tree.map_structure(lambda array: array[rows], self.others))
 
 
 def _tensorflow_dataset(batches: Batches) -> Any:

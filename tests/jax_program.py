@@ -9,13 +9,14 @@ tested of few models alone.
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import jax
 import keras
 import numpy as np
 
 import keras_ae
-from keras_ae import divergences
+from keras_ae import backend, divergences
 from keras_ae.backend import KeyedSeed
 from keras_ae.distributions import FullNormal
 from tests.conformance.table import RESUMED_ON_JAX, SHAPE, batch_of, given, make, same, targets, weights
@@ -119,13 +120,16 @@ def calls_of_lapack():
 
 
 def many_steps_change_nothing(folder):
-    """Whether several steps a call give the same weights as one."""
-    found = []
-    for steps in (1, 4):
-        model = make("vae", steps_per_execution=steps)
-        model.fit(np.load(folder / "vae.npz")["x"], batch_size=4, epochs=2, verbose=0)
+    """Whether several steps a call give the same weights as one, also the way of accelerators."""
+    x, found = np.load(folder / "vae.npz")["x"][:18].astype("uint8"), []
+    for steps, accelerator in ((1, False), (5, False), (5, True)):
+        answers = {name: lambda *_, answer=accelerator: answer for name in ("on_accelerator", "fits_on_accelerator")}
+        with mock.patch.multiple(backend, **answers, scanned=mock.Mock(wraps=backend.scanned)):
+            model = make("vae", steps_per_execution=steps)
+            model.fit(x, batch_size=4, epochs=2, validation_data=x, verbose=0)
+            assert backend.scanned.called is accelerator
         found.append(weights(model))
-    return same(*found, atol=1e-6)
+    return all(same(found[0], other, atol=1e-6) for other in found[1:])
 
 
 def steps_and_data(folder):
@@ -162,7 +166,7 @@ def of_few_models(folder):
         "slope_of_bound": test_extremes.slope_of_bound([0.0, 1e25, -1e38]).tolist(),
         "steps_and_data": steps_and_data(folder),
         "many_steps": many_steps_change_nothing(folder),
-        "exported": str(keras_ae.export(model, folder / "exported")),
+        "exported": str(keras_ae.export(model, folder / "exported", limit=9)),
     }
 
 

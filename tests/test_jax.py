@@ -136,5 +136,7 @@ def test_an_export_from_jax(folder, results):
     exported = tf.saved_model.load(results["exported"])
     assert set(exported.signatures) == {"decode", "encode", "reconstruct", "sample", "score", "serving_default"}
     with np.load(folder / "vae.npz") as expected:
-        found = exported.signatures["reconstruct"](x=tf.constant(expected["x"]))["reconstruction"]
-        np.testing.assert_allclose(found, expected["reconstruct"], atol=1e-5)
+        found = exported.signatures["reconstruct"](x=tf.constant(expected["x"][:9]))["reconstruction"]
+        np.testing.assert_allclose(found, expected["reconstruct"][:9], atol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 9 rows in one request"):
+        exported.signatures["sample"](n=tf.constant(10), seed=tf.constant(1))

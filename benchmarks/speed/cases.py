@@ -9,8 +9,8 @@ class Case(NamedTuple):
     """One measurement.
 
     Args:
-        what: `"train"`; `"use"`, which is `"encode"`, `"reconstruct"` and `"sample"`; `"likelihood"`, `"serve"`, or
-            `"import"`, of the package.
+        what: `"train"`; `"use"`, which is `"encode"`, `"reconstruct"` and `"sample"`; `"one by one"`, a call of
+            `encode` for each image; `"likelihood"`, `"serve"`, or `"import"`, of the package.
         contestants: names of CONTESTANTS.
         model: name in the zoo.
         network: `"mlp"`, `"conv"` or `"dcgan"`; see contestants/plain_keras.py.
@@ -56,9 +56,10 @@ class Contestant(NamedTuple):
     settings: Mapping[str, Any] = MappingProxyType({})
 
 
+OURS = "keras_ae_fit"
 CONTESTANTS = {
-    "keras_ae": Contestant("keras_ae_fit", "keras", "tensorflow", "`fit` after `compile('adam')`, on TensorFlow"),
-    "keras_ae_jax": Contestant("keras_ae_fit", "keras", "jax", "the same, on JAX"),
+    "keras_ae": Contestant(OURS, "keras", "tensorflow", "`fit` after `compile('adam')`, on TensorFlow"),
+    "keras_ae_jax": Contestant(OURS, "keras", "jax", "the same, on JAX"),
     "stock": Contestant(
         "stock_keras", "keras", "tensorflow", "the recipe of keras.io: a gradient tape in `train_step`, `fit` on arrays"
     ),
@@ -114,6 +115,7 @@ CASES = {
     "use mlp": Case("use", SOME, batch_size=1024, rows=20_000),
     "use conv": Case("use", SOME, network="conv", batch_size=1024, rows=10_000),
     "likelihood, K = 5,000": Case("likelihood", ("keras_ae", "keras_ae_jax"), batch_size=5000, rows=200, epochs=1),
+    "encode one by one": Case("one by one", SOME[:3], batch_size=1, rows=1000),
     "serve, batch 1": Case("serve", ("keras_ae", "handwritten"), batch_size=1, rows=1000),
     "serve, batch 256": Case("serve", ("keras_ae", "handwritten"), batch_size=256, rows=25_600),
     "import": Case("import", ("keras_ae", "keras_ae_jax"), rows=0),

@@ -1,4 +1,4 @@
-"""README.md and the picture of the results; or the comparison with earlier ones.
+"""README.md and the picture of the results.
 
 python benchmarks/speed/report.py
 """
@@ -28,9 +28,21 @@ the bound with its range, or to `handwritten` where these take no part. In use, 
 default (`model.rows_at_once()`). Other work on the same machine moves the speed by a factor of two, and the ratios
 less.
 
-On a CPU, TensorFlow is the backend for convolutional networks, whose kernels in XLA are several times slower.
+**Ratios depend on the processor**, so each table says which one it comes from, and compares only what ran on it.
+TensorFlow has its oneDNN operations on by itself only where there are instructions for neural networks (VNNI, bfloat16,
+AMX); keras_ae turns them on elsewhere, too, unless `TF_ENABLE_ONEDNN_OPTS` says otherwise. "Imitated" is a processor
+with later instructions whose libraries were told to use the named ones alone (`--imitate`); TensorFlow's own choice is
+imitated, too, for the contestants other than keras_ae and for what is served.
 
+On a CPU, TensorFlow is the backend for convolutional networks, whose kernels in XLA are several times slower.
+On a GPU, JAX is the backend: [GPU.md](GPU.md).
+
+## keras_ae / torch
+
+{summary}
 ![images a second, relative to PyTorch](../../docs/images/speed.png)
+
+The picture is of {pictured}.
 
 {tables}
 - first call: from the start of the process to the end of the first call of the compiled step, imports and compilation
@@ -65,16 +77,47 @@ def ratios(rows: list[dict[str, Any]], case: str, contestant: str, reference: st
 
 def write(rows: list[dict[str, Any]], results: Path) -> None:
     """README.md and the picture; those of the repository where the results are its own, otherwise beside them."""
+    kinds = by_kind(rows)
+    pictured = next(iter(kinds))
     results.with_name("README.md").write_text(
         TEXT.format(
             contestants="\n".join(f"- **{name}**: {of.note};" for name, of in CONTESTANTS.items())[:-1] + ".",
             cores=rows[0]["cores"],
-            tables="\n".join(table(rows, case) for case in cases(rows))
-            + "".join(growth(rows, name) for name in GROWTH if any(row["case"].startswith(name) for row in rows)),
+            summary=summary(kinds),
+            pictured=pictured,
+            tables="\n".join(tables(kind, of_kind) for kind, of_kind in kinds.items()),
         )
     )
-    if any(ratios(rows, case, "keras_ae") for case in cases(rows)):
-        draw(rows, PICTURE if results.parent == HERE else results.with_name(PICTURE.name))
+    if any(ratios(kinds[pictured], case, "keras_ae") for case in cases(rows)):
+        draw(kinds[pictured], PICTURE if results.parent == HERE else results.with_name(PICTURE.name))
+
+
+def by_kind(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Processor -> its rows; what was measured on a known one comes first, then what was imitated."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (not row["instructions"], "imitated" in row["instructions"])):
+        name = f"{row['processor']}: {row['instructions']}" if row["instructions"] else "a processor not written down"
+        found.setdefault(name, []).append(row)
+    return found
+
+
+def summary(kinds: dict[str, list[dict[str, Any]]]) -> str:
+    """keras_ae's median ratio to the reference, of each case on each processor."""
+    lines = ["| | " + " | ".join(kinds) + " |", "|---" + "|--:" * len(kinds) + "|"]
+    for case in dict.fromkeys(case for rows in kinds.values() for case in cases(rows)):
+        found = [ratios(rows, case, "keras_ae") for rows in kinds.values()]
+        if any(found):
+            lines.append(f"| {case} | " + " | ".join(f"{statistics.median(f):.2f}" if f else "" for f in found) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def tables(kind: str, rows: list[dict[str, Any]]) -> str:
+    """All that was measured on a processor."""
+    settings = dict.fromkeys(row["settings"] for row in rows if row["contestant"] == "keras_ae" and row["settings"])
+    found = [f"## On {kind}\n", *(f"keras_ae had `{given}`.\n" for given in settings)]
+    found += [table(rows, case) for case in cases(rows)]
+    found += [growth(rows, name) for name in GROWTH if any(row["case"].startswith(name) for row in rows)]
+    return "\n".join(found)
 
 
 def cases(rows: list[dict[str, Any]]) -> list[str]:
@@ -94,7 +137,7 @@ def table(rows: list[dict[str, Any]], case: str) -> str:
     taking_part = dict.fromkeys(row["contestant"] for row in of_case)
     compared = [name for name in (REFERENCE, BOUND) if name in taking_part] or (taking_part.keys() & {"handwritten"})
     lines = [
-        f"## {case}\n",
+        f"### {case}\n",
         f"{int(first['rows']):,} images, batches of {first['batch_size']}, {first['date']}, rounds: {rounds}.\n",
         "| | " + " | ".join([*(f"/ {name}" for name in compared), *columns]) + " |",
         "|---" + "|--:" * (len(compared) + len(columns)) + "|",
@@ -114,11 +157,11 @@ def table(rows: list[dict[str, Any]], case: str) -> str:
 def growth(rows: list[dict[str, Any]], name: str) -> str:
     """How the speed changes with one property: images a second."""
     contestants = next(iter(GROWTH[name].values())).contestants
-    lines = [f"## Images a second over {name}\n", f"| {name} | " + " | ".join(contestants) + " |", "|--:|--:|--:|"]
+    lines = [f"### Images a second over {name}\n", f"| {name} | " + " | ".join(contestants) + " |", "|--:|--:|--:|"]
     for value in GROWTH[name]:
         found = [values(rows, f"{name}: {value}", who, "images_per_s").values() for who in contestants]
         lines.append(f"| {value} | " + " | ".join(f"{statistics.median(f):,.0f}" if f else "-" for f in found) + " |")
-    return "\n".join(lines) + "\n\n"
+    return "\n".join(lines) + "\n"
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -143,19 +186,6 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     axes.set_xlabel("images a second, relative to PyTorch")
     figure.legend(fontsize="small", loc="outside upper center", ncols=5)
     figure.savefig(path, dpi=100)
-
-
-def compare(before: list[dict[str, Any]], now: list[dict[str, Any]], worse: float) -> int:
-    """1 where keras_ae's ratio to the others is worse than it was; says which."""
-    found = 0
-    for case, name in dict.fromkeys((row["case"], row["contestant"]) for row in now):
-        old, new = (ratios(rows, case, "keras_ae", name) for rows in (before, now))
-        if name != "keras_ae" and old and new:
-            was, is_now = statistics.median(old), statistics.median(new)
-            slower = is_now < worse * was
-            found |= slower
-            print(f"{case}: keras_ae / {name}: {is_now:.2f}, stored {was:.2f}{'  SLOWER' if slower else ''}")
-    return int(found)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,8 @@ def train(
 
     Example: keras-ae train vae --data mnist --latent-dim 16 --epochs 20 --out runs/vae
     """
-    import_keras()
+    out = out or Path("runs") / f"{model}-{Path(data).stem}"
+    import_keras(out)
     import keras
 
     from keras_ae.cli import arguments
@@ -174,7 +175,7 @@ def train(
     )
     if tensorboard and not importlib.util.find_spec("tensorboard"):
         raise InputError("--tensorboard needs the package tensorboard: pip install 'keras-ae[tensorboard]'.")
-    folder = RunFolder(out or Path("runs") / f"{model}-{Path(data).stem}")
+    folder = RunFolder(out)
     callbacks = [keras.callbacks.TensorBoard(str(folder.path / "logs"))] if tensorboard else []
     done_before = max(folder.checkpoints(), default=0)
     try:

@@ -87,7 +87,7 @@ def decompress(
             images.write(out, np.clip(found, 0, levels - 1), levels)
         print(f"{out}: {len(found):,} reconstructions")
         return
-    header = coding.read_header(file)
+    header = coding.read_header(file, chosen)
     shape, kind = (header["count"], *header["shape"]), coding.dtype(chosen)
 
     def write(temporary: Path) -> None:

@@ -91,6 +91,9 @@ def export(
     warmup: Annotated[
         bool, typer.Option("--warmup", help="Add requests that TensorFlow Serving answers before it takes others.")
     ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Most rows of one request to a SavedModel; by memory if not given.")
+    ] = None,
 ) -> None:
     """Write a model for serving: for TensorFlow Serving, ONNX Runtime or LiteRT.
 
@@ -100,7 +103,7 @@ def export(
     import keras_ae
     from keras_ae.training import RunFolder
 
-    print(keras_ae.export(RunFolder(run).load_model(), target, format, warmup))
+    print(keras_ae.export(RunFolder(run).load_model(), target, format, warmup, limit))
 
 
 @app.command()

@@ -51,10 +51,11 @@ def train(
 
     Example: keras-ae zoo train vae_mnist --out mine
     """
-    import_keras()
+    run = run or Path("runs/zoo") / name
+    import_keras(run)
     from keras_ae.zoo.presets import training
 
-    folder = training.train(name, run or Path("runs/zoo") / name, out, verbose=1 if sys.stdout.isatty() else 0)
+    folder = training.train(name, run, out, verbose=1 if sys.stdout.isatty() else 0)
     print(f"{folder}: model.keras, SavedModel 1, metrics.json, README.md")
 
 

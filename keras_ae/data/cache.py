@@ -4,14 +4,14 @@ import hashlib
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from keras_ae import writing
+from keras_ae import reading, writing
 from keras_ae.data.dataset import Raw
+from keras_ae.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,8 @@ def cached(source: Path, split: str, read: Callable[[], Raw]) -> Raw:
     """What `read` returns, from the cache when it is there, else put there.
 
     The folder of the cache is the environment variable KERAS_AE_CACHE, by default ~/.cache/keras_ae. It may be deleted
-    at any time; where it cannot be written, each call reads the source.
+    at any time; where it cannot be written, each call reads the source. A file holds the SHA-256 of its arrays; one
+    that is damaged is made again.
 
     Args:
         source: folder of the data set; when one of its files changes, the cache is not used.
@@ -44,21 +45,32 @@ def _path(source: Path, split: str) -> Path:
 
 
 def _load(path: Path) -> Raw | None:
+    if not path.exists():
+        return None
     try:
-        with path.open("rb") as file:
-            arrays = np.load(file)
-            return Raw(arrays["x"], arrays.get("y"), tuple(arrays["label_names"].tolist()), int(arrays["top"]))
-    except FileNotFoundError:
+        arrays = reading.arrays(path)
+        if arrays.pop("sha256").item() != _sha256(path, arrays):
+            raise ValueError("its arrays are not those that were written")
+        return Raw(arrays["x"], arrays.get("y"), tuple(arrays["label_names"].tolist()), int(arrays["top"]))
+    except (InputError, KeyError, ValueError) as error:
+        logger.info("Reading the data set again: the cache file %s cannot be used (%s).", path, error)
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.info("Reading the data set again: the cache file %s cannot be read (%s).", path, error)
-        return None
+
+
+def _sha256(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """Of the arrays, with their names and types, and of what they are: the name of their file."""
+    found = hashlib.sha256(path.name.encode())
+    for name, array in sorted(arrays.items()):
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
 
 
 def _save(path: Path, raw: Raw) -> None:
     arrays = {"x": raw.x, "label_names": np.array(raw.label_names, dtype=np.str_), "top": np.array(raw.top)}
     if raw.y is not None:
         arrays["y"] = raw.y
+    arrays["sha256"] = np.array(_sha256(path, arrays))
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:

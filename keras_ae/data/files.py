@@ -1,11 +1,15 @@
 """One's own data: arrays, tables and folders of images."""
 
 import csv
-import zipfile
+import io
+import os
+from array import array
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from keras_ae import reading
 from keras_ae.data import images
 from keras_ae.data.dataset import Raw
 from keras_ae.data.tokenizer import Tokenizer
@@ -17,7 +21,7 @@ SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 def read(
     path: Path,
     split: str,
-    image_size: tuple[int, int] | None = None,
+    image_size: Sequence[int] | None = None,
     tokens: str = "character",
     vocabulary_size: int | None = None,
 ) -> Raw:
@@ -28,8 +32,12 @@ def read(
         split: "train", "test" or "all"; for an `.npz` file with arrays x_train, x_test, ..., one of those.
         image_size: (height, width) for a folder of images, else None.
         tokens, vocabulary_size: of text, `level` and `vocabulary_size` of `Tokenizer.adapt`.
+
+    Raises:
+        InputError: there is no such file; it is damaged, no regular file, or would take more memory than it may
+            (`keras_ae.reading`); or it holds no examples.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"There is no file or folder {str(path)!r}. Check the path.")
     if path.is_dir():
         return _part(_checked(images.read(path, image_size), path), split, path)
@@ -42,18 +50,20 @@ def read(
             f"Files of type {path.suffix!r} cannot be read: {str(path)!r}. Expected: {', '.join(SUFFIXES)}, or a "
             "folder of images."
         )
-    arrays = _read_numpy(path)
-    if "x" in arrays:
-        return _part(_checked(Raw(arrays["x"], arrays.get("y")), path), split, path)
-    splits = [name[2:] for name in arrays if name.startswith("x_")]
-    if not splits:
+    names = reading.array_names(path)
+    part = "" if "x" in names else f"_{split}"
+    splits = [name[2:] for name in names if name.startswith("x_")]
+    if part and not splits:
         raise InputError(
             f"{str(path)!r} must hold an array 'x' (and perhaps 'y'), or 'x_train' and 'x_test' (and perhaps "
-            f"'y_train' and 'y_test'). Received: {', '.join(arrays) or 'no arrays'}. Save it with np.savez(path, x=x)."
+            f"'y_train' and 'y_test'). Received: {', '.join(names) or 'no arrays'}. Save it with np.savez(path, x=x)."
         )
-    if split not in splits:
+    if part and split not in splits:
         raise unknown(f"split of {str(path)!r}", split, splits)
-    return _checked(Raw(arrays[f"x_{split}"], arrays.get(f"y_{split}")), path)
+    x, y = f"x{part}", f"y{part}"
+    arrays = reading.arrays(path, [x, y] if y in names else [x])
+    raw = _checked(Raw(arrays[x], arrays.get(y)), path)
+    return raw if part else _part(raw, split, path)
 
 
 def _part(raw: Raw, split: str, path: Path) -> Raw:
@@ -96,55 +106,38 @@ def _checked(raw: Raw, path: Path) -> Raw:
     return Raw(x, y, label_names, top=255 if is_image else None)
 
 
-def _read_numpy(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file)
-            return {"x": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{str(path)!r} cannot be read as NumPy arrays of numbers: {error}. "
-            "Write it again with np.save or np.savez."
-        ) from error
-
-
 def _read_csv(path: Path) -> np.ndarray:
-    rows: list[np.ndarray] = []
-    columns = 0
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            for cells in reader:
-                if not cells or (columns == 0 and _is_header(cells)):
-                    columns = columns or len(cells)
-                    continue
+    values, columns = array("f"), 0
+    with reading.opened(path, "a table of comma-separated numbers") as file:
+        reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+        for cells in reader:
+            if not cells or (columns == 0 and _is_header(cells)):
                 columns = columns or len(cells)
-                if len(cells) != columns:
-                    raise InputError(
-                        f"{str(path)!r}, row {reader.line_num}: expected {columns} columns as in the first row. "
-                        f"Received: {len(cells)}."
-                    )
-                try:
-                    rows.append(np.array(list(map(float, cells)), np.float32))
-                except ValueError:  # an empty cell, or text
-                    rows.append(np.array([_number(cell, path, reader.line_num, i) for i, cell in enumerate(cells, 1)]))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{str(path)!r} cannot be read as a table of comma-separated numbers: {error}.") from error
-    if not rows:
+                continue
+            columns = columns or len(cells)
+            if len(cells) != columns:
+                raise InputError(
+                    f"{str(path)!r}, row {reader.line_num}: expected {columns} columns as in the first row. "
+                    f"Received: {len(cells)}."
+                )
+            try:
+                values.extend(list(map(float, cells)))
+            except ValueError:  # an empty cell, or text
+                values.extend(_numbers(cells, path, reader.line_num))
+    if not values:
         raise InputError(f"{str(path)!r} has no rows of numbers. Expected: one row per example, commas between values.")
-    return np.stack(rows).astype(np.float32)
+    return np.frombuffer(values, np.float32).reshape(-1, columns)
 
 
 def _read_text(path: Path, level: str, vocabulary_size: int | None) -> Raw:
     """Each line that is not blank, as tokens; the vocabulary is that of the whole file."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{str(path)!r} cannot be read as UTF-8 text, one example a line: {error}.") from error
+    with reading.opened(path, "UTF-8 text, one example a line") as file:
+        lines = file.read().decode("utf-8-sig").splitlines()
     texts = [text for text in map(str.strip, lines) if text]
     if not texts:
         raise InputError(f"{str(path)!r} has no text. Expected: one example a line.")
     tokenizer = Tokenizer.adapt(texts, level, vocabulary_size=vocabulary_size)
+    reading.check_memory(path, 4 * len(texts) * tokenizer.steps)  # as float32; all rows are as long as the longest
     return Raw(tokenizer(texts), tokenizer=tokenizer)
 
 
@@ -161,10 +154,11 @@ def _parses(cell: str) -> bool:
     return True
 
 
-def _number(cell: str, path: Path, row: int, column: int) -> np.float32:
-    if not _parses(cell.strip()):
-        raise InputError(
-            f"{str(path)!r}, row {row}, column {column}: expected a number or an empty cell. Received: {cell!r}. "
-            "Encode text as numbers, or leave the column out."
-        )
-    return np.float32(cell.strip() or "nan")
+def _numbers(cells: list[str], path: Path, row: int) -> Iterator[float]:
+    for column, cell in enumerate(cells, 1):
+        if not _parses(cell.strip()):
+            raise InputError(
+                f"{str(path)!r}, row {row}, column {column}: expected a number or an empty cell. Received: {cell!r}. "
+                "Encode text as numbers, or leave the column out."
+            )
+        yield float(cell.strip() or "nan")

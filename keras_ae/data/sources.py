@@ -63,7 +63,9 @@ def load(
             ~/tensorflow_datasets. A set that is not there is downloaded.
 
     Raises:
-        InputError: an unknown name, split or option, a set that cannot be downloaded, or a file that cannot be read.
+        InputError: an unknown name, split or option, a set that cannot be downloaded, or a file that cannot be read or
+            would take too much memory: more than a hundred times its size on disk and more than 1 GiB, or as many GiB
+            as the environment variable KERAS_AE_MAX_GB says.
 
     Example:
         >>> digits = load("digits", "train", binarize="threshold")
@@ -102,7 +104,7 @@ def _is_path(name: str | os.PathLike[str]) -> bool:
         return True
     if name in list_datasets():
         return False
-    return name.startswith((".", "/", "~")) or Path(name).suffix in files.SUFFIXES or Path(name).exists()
+    return name.startswith((".", "/", "~")) or Path(name).suffix in files.SUFFIXES or os.path.exists(name)
 
 
 def _digits(split: str) -> Raw:

@@ -2,13 +2,15 @@
 
 import contextlib
 import difflib
+import json
+import math
 import os
 import re
 from pathlib import Path
 
 import numpy as np
 
-from keras_ae import writing
+from keras_ae import reading, writing
 from keras_ae.data.cache import cached
 from keras_ae.data.dataset import Raw
 from keras_ae.errors import InputError, unknown
@@ -16,6 +18,7 @@ from keras_ae.errors import InputError, unknown
 NAMES = ("binarized_mnist", "cifar10", "fashion_mnist", "mnist")
 
 BATCH = 1000  # images decoded at a time
+OWN = "tensorflow_datasets."
 
 
 def read(name: str, split: str, data_dir: str | os.PathLike[str] | None) -> Raw:
@@ -34,7 +37,8 @@ def read(name: str, split: str, data_dir: str | os.PathLike[str] | None) -> Raw:
     if folder is None:
         with writing.locked(root / re.sub(r"\W+", "_", name)):
             folder = prepared(name, root) or _prepare(name, root)  # another process may have prepared it meanwhile
-    return cached(folder, split, lambda: _decode(name, folder, split))
+    with reading.readable(folder, f"the data set {name!r} of TensorFlow Datasets"):
+        return cached(folder, split, lambda: _decode(name, folder, split))
 
 
 def prepared(name: str, root: Path) -> Path | None:
@@ -79,6 +83,7 @@ def _decode(name: str, folder: Path, split: str) -> Raw:
         with contextlib.suppress(RuntimeError):  # TensorFlow runs already
             tf.config.set_visible_devices([], "GPU")  # it would take the memory that the backend needs
 
+    _check_classes(folder)
     builder = tfds.builder_from_directory(folder)
     features = dict(builder.info.features.items())
     image = features.get("image")
@@ -97,6 +102,8 @@ def _decode(name: str, folder: Path, split: str) -> Raw:
     if size == 0:
         raise InputError(f"The split {split!r} of {name!r} has no examples. Ask for a larger part.")
 
+    stored = sum(path.stat().st_size for path in folder.iterdir())
+    reading.check_memory(folder, 4 * size * math.prod(image.shape), stored)
     wanted = {"image": True}
     if isinstance(features.get("label"), tfds.features.ClassLabel):
         wanted["label"] = True
@@ -111,3 +118,18 @@ def _decode(name: str, folder: Path, split: str) -> Raw:
     if "label" not in wanted:
         return Raw(x, top=255)
     return Raw(x, y, tuple(features["label"].names), top=255)
+
+
+def _check_classes(folder: Path) -> None:
+    """Raises InputError where a set names classes of others than TensorFlow Datasets, which would import them."""
+
+    def check(found: dict) -> dict:
+        for key in ("pythonClassName", "python_class_name", "type"):
+            if not str(found.get(key, OWN)).startswith(OWN):
+                raise InputError(
+                    f"The data set in {str(folder)!r} has the class {found[key]!r}, whose module would be imported. "
+                    "If you trust it, load it with tensorflow_datasets and save its images as an .npz file."
+                )
+        return found
+
+    json.loads((folder / "features.json").read_text(), object_hook=check)

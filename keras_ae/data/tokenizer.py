@@ -83,9 +83,9 @@ class Tokenizer:
         return len(self.vocabulary) + 1
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
-        """Token numbers, (n, steps)."""
+        """Token numbers, (n, steps), in the smallest signed integers that hold them."""
         texts = _checked(texts)
-        rows = np.zeros((len(texts), self.steps), "int32")
+        rows = np.zeros((len(texts), self.steps), np.min_scalar_type(-self.size))
         for i, text in enumerate(texts):
             tokens = SPLIT[self.level].findall(text)
             if not 0 < len(tokens) <= self.steps:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from keras import ops
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from keras_ae import errors
+from keras_ae import errors, reading
 from keras_ae.backend import KeyedSeed
 from keras_ae.checks import Count, checked
 from keras_ae.evaluation.codes import THRESHOLD
@@ -187,7 +186,7 @@ def choose_latent_dim(
         """What `_measure` gives for a size and a seed: read from the folder, or of a model that is trained now."""
         run = None if folder is None else RunFolder(Path(folder) / f"size-{size}-seed-{seed}")
         if run and (run.path / "figures.npz").exists():
-            return _stored(run.path / "figures.npz")
+            return _stored(run.path / "figures.npz", len(validation))
         if verbose:
             print(f"latent_dim={size}, seed={seed}")
         model, epochs_done = run.load_checkpoint() if run else (None, 0)
@@ -211,18 +210,6 @@ def choose_latent_dim(
     if (validation == validation[0]).all():
         return LatentDimChoice(rows, None, None, {}, "No knee: all validation examples are equal.")
     return LatentDimChoice(rows, *find_knee(sizes, np.array([[one["score"] for one in of_size] for of_size in found])))
-
-
-def _stored(file: Path) -> dict[str, Any]:
-    """The figures in a file; raises InputError where it was altered."""
-    try:
-        with np.load(file) as stored:
-            found = dict(stored)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise errors.InputError(f"{file} is damaged: {error}. Remove it: it is computed again.") from error
-    if not {"score", "squared_error", "reconstruction"} <= set(found):
-        raise errors.InputError(f"{file} is damaged: it holds {sorted(found)}. Remove it: it is computed again.")
-    return found
 
 
 def _distinct(name: str, values: Any, least: int) -> list[int]:
@@ -271,6 +258,15 @@ def _measure(model: Autoencoder, validation: np.ndarray, samples: int) -> dict[s
         return {"score": -reconstruction, **figures}
     figures["active_units"] = (np.var(codes, axis=0) > THRESHOLD).sum()
     return {"score": log_likelihood(model, validation, samples=samples).log_prob, **figures}
+
+
+def _stored(path: Path, examples: int) -> dict[str, np.ndarray]:
+    """The figures of a finished run."""
+    found = reading.arrays(path)
+    names = found.keys() - {"active_units"}
+    if names != {"score", "squared_error", "reconstruction"} or any(found[name].shape != (examples,) for name in names):
+        raise errors.InputError(f"{path} does not hold the figures of a run. Remove it: they are measured again.")
+    return found
 
 
 def _row(size: int, of_size: list[dict[str, np.ndarray]]) -> SizeResult:

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from keras_ae import errors
+from keras_ae import errors, reading
 from keras_ae.checks import Count, Seed, checked
-from keras_ae.models import files, inputs
+from keras_ae.models import claims, files, inputs
 
 ROWS = 1000  # of a matrix of distances, held at once
 DIGIT_FEATURES = Path("mnist_features", "model.keras")
@@ -169,7 +169,8 @@ def digit_features() -> keras.Model:
     tried = [home / DIGIT_FEATURES for home in files.homes()]
     for file in tried:
         if file.is_file():
-            return keras.saving.load_model(file, compile=False, safe_mode=True)
+            with reading.readable(file, "a feature space"), claims.bounded(file):
+                return keras.saving.load_model(file, compile=False, safe_mode=True)
     raise errors.InputError(
         f"There is no default feature space: {' and '.join(map(str, tried))} do not exist. Make it with python "
         f"benchmarks/quality/features.py in the repository, set {files.HOME} to the folder "

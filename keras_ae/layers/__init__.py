@@ -1,5 +1,6 @@
 """Keras layers that the variants use; each also works in a model of one's own."""
 
+from keras_ae.layers.convolution import StridedConv2D, StridedConv2DTranspose
 from keras_ae.layers.corruption import MaskingNoise, NormalNoise, SaltAndPepperNoise
 from keras_ae.layers.head import Head
 from keras_ae.layers.normalization import FusedBatchNormalization
@@ -15,4 +16,6 @@ __all__ = [
     "Positions",
     "SaltAndPepperNoise",
     "Sampling",
+    "StridedConv2D",
+    "StridedConv2DTranspose",
 ]

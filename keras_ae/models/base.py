@@ -190,12 +190,15 @@ class Autoencoder(training.Training):
         `AT_ONCE` values, but not more than `MOST_AT_ONCE`."""
         if batch_size is not None:
             return errors.whole_number("batch_size", batch_size)
+        return max(1, min(AT_ONCE // self.largest_layer(), MOST_AT_ONCE))
+
+    def largest_layer(self) -> int:
+        """How many values the largest layer of the networks, or the output, has for one example."""
         layers = [layer for network in (self.encoder, self.decoder) for layer in network.layers]
         outputs = [getattr(layer, "output", None) for layer in layers]
         shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs) if tensor is not None]
         sizes = [math.prod(filter(None, shape)) for shape in shapes]
-        largest = max([math.prod(self.event_shape) * self.likelihood.parameters, *sizes])
-        return max(1, min(AT_ONCE // largest, MOST_AT_ONCE))
+        return max([math.prod(self.event_shape) * self.likelihood.parameters, *sizes])
 
     def encode(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
         """Codes of x, as arrays: (n, *event) -> (n, *latent). x may be a data set, which is read batch by batch."""

@@ -9,6 +9,7 @@ import keras
 
 from keras_ae import errors
 from keras_ae.checks import checked
+from keras_ae.models import claims
 from keras_ae.models.base import Autoencoder
 from keras_ae.writing import write, write_text
 
@@ -48,7 +49,8 @@ def load_model(
     if not zipfile.is_zipfile(path):
         raise errors.InputError(f"{path} is no readable model file: it was cut off, or is none at all. Get it again.")
     try:
-        model = keras.saving.load_model(path, custom_objects, safe_mode=safe_mode)
+        with claims.bounded(path):
+            model = keras.saving.load_model(path, custom_objects, safe_mode=safe_mode)
     except Exception as error:  # Keras raises whatever the damaged part raises
         raise errors.InputError(f"{path} is no readable model file: {_reason(error)}") from error
     if not isinstance(model, Autoencoder):

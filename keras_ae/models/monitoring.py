@@ -62,6 +62,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """Stops the training with an error when a term, or after an epoch a weight, is infinite or not a number; metrics of
     the user may be."""
 
+    async_safe = True  # Keras need not wait for an accelerator: the error comes a few calls late, before the epoch ends
+
     def __init__(self) -> None:
         super().__init__()
         self.epoch = 0
@@ -78,7 +80,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
             raise diverged(epoch + 1, f"the weight {bad[0]}")
 
     def _check(self, logs: dict | None) -> None:
-        named = {prefix + name for name in ("loss", *self.model.term_means.names) for prefix in ("", "val_")}
+        of_model = self._model.term_means.names  # `self.model` would put JAX's state back into the model
+        named = {prefix + name for name in ("loss", *of_model) for prefix in ("", "val_")}
         bad = [name for name, value in (logs or {}).items() if name in named and not math.isfinite(value)]
         terms = [name for name in bad if name.removeprefix("val_") != "loss"] or bad
         if terms:

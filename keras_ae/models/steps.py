@@ -4,11 +4,14 @@ Keras counts whole calls: with `steps_per_execution=32` it trains 64 batches whe
 63. Here every call takes as many batches as are left, and callbacks are given the number of a batch that exists.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import keras
 from keras import ops, tree
+
+from keras_ae import backend
 
 MANY = 32
 HOOKS = [f"on_{kind}batch_{moment}" for kind in ("", "train_", "test_") for moment in ("begin", "end")]
@@ -68,11 +71,11 @@ class Counted(keras.callbacks.CallbackList):
 
     def _begin(self, kind: str, batch: int) -> None:
         n = self.limits.get(kind)
-        self.model.steps_per_execution = self.many if n is None else min(self.many, n - batch)
+        self._model.steps_per_execution = self.many if n is None else min(self.many, n - batch)
 
     def _end(self, kind: str, batch: int) -> int:
         n = self.limits.get(kind)
-        self.model.steps_per_execution = self.many
+        self._model.steps_per_execution = self.many
         return batch if n is None else min(batch, n - 1)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -147,20 +150,24 @@ def on_tensorflow(model: Any, step: Callable) -> Callable:
 def on_jax(model: Any, step: Callable, concatenate_outputs: bool = False) -> Callable:
     """The same on JAX: a function of the model's state and an iterator. While Keras runs it, the model's variables are
     empty; an error of the data or of the step must not leave them so."""
-    if hasattr(step, "clear_cache"):
-        step.clear_cache()  # JAX takes a method of a model for the one that it traced before, whatever has changed
+    if clear := getattr(step, "clear_cache", None):  # it is compiled
+        clear()  # JAX takes a method of a model for the one that it traced before, whatever has changed
+    together = backend.scanned(step) if clear and not concatenate_outputs and backend.on_accelerator() else None
 
     def function(state: tuple, iterator: Any) -> tuple:
         found: list[Any] = []
-        for _ in range(model.steps_per_execution):
-            try:
-                outputs, state = step(state, next(iterator))
-            except BaseException as error:
-                if found and isinstance(error, StopIteration):
-                    break
-                _give_back(model, state)
-                raise
-            found = [*found, outputs] if concatenate_outputs else [outputs]
+        batches: Iterable = islice(iterator, model.steps_per_execution)
+        try:
+            if together:
+                state, found, batches = together(state, list(batches))
+            for batch in batches:
+                outputs, state = step(state, batch)
+                found = [*found, outputs] if concatenate_outputs else [outputs]
+            if not found:
+                raise StopIteration
+        except BaseException:
+            _give_back(model, state)
+            raise
         return tree.map_structure(lambda *parts: parts[0] if len(parts) == 1 else ops.concatenate(parts), *found), state
 
     return function

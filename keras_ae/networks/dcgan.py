@@ -7,7 +7,7 @@ import keras
 
 from keras_ae import errors
 from keras_ae.checks import Count, Seed, Shape, checked
-from keras_ae.layers import FusedBatchNormalization
+from keras_ae.layers import FusedBatchNormalization, StridedConv2D, StridedConv2DTranspose
 from keras_ae.networks import common
 
 
@@ -60,9 +60,9 @@ def dcgan(
     features = common.with_plane(x, condition, initializers)
     for stage, count in enumerate(widths):
         normalised = stage > 0
-        features = keras.layers.Conv2D(
-            count, use_bias=not normalised, kernel_initializer=next(initializers), **strided
-        )(features)
+        features = StridedConv2D(count, use_bias=not normalised, kernel_initializer=next(initializers), **strided)(
+            features
+        )
         if normalised:
             features = FusedBatchNormalization()(features)
         features = keras.layers.LeakyReLU(0.2)(features)
@@ -76,12 +76,10 @@ def dcgan(
     values = keras.layers.Reshape(smallest)(values)
     for count, size in zip(widths[-2::-1], sizes[-2:0:-1], strict=True):
         values = keras.layers.ReLU()(FusedBatchNormalization()(values))
-        values = keras.layers.Conv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(
-            values
-        )
+        values = StridedConv2DTranspose(count, use_bias=False, kernel_initializer=next(initializers), **strided)(values)
         values = common.crop(values, size)
     values = keras.layers.ReLU()(FusedBatchNormalization()(values))
-    values = keras.layers.Conv2DTranspose(
+    values = StridedConv2DTranspose(
         channels * parameters, kernel_initializer=next(initializers), dtype="float32", name="parameters", **strided
     )(values)
     values = common.crop(values, (height, width))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_ae import errors
-from keras_ae.checks import checked
+from keras_ae.checks import Count, checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.serving.signatures import endpoints
 
@@ -19,7 +19,13 @@ WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 
 @checked
-def write(model: Autoencoder, folder: str | os.PathLike, format: str = "saved_model", warmup: bool = False) -> None:
+def write(
+    model: Autoencoder,
+    folder: str | os.PathLike,
+    format: str = "saved_model",
+    warmup: bool = False,
+    limit: Count | None = None,
+) -> None:
     """Writes one version of an export into a folder that does not exist; needs the TensorFlow backend."""
     folder = Path(folder)
     if folder.exists():
@@ -27,7 +33,7 @@ def write(model: Autoencoder, folder: str | os.PathLike, format: str = "saved_mo
     if format not in FORMATS:
         raise errors.unknown("format of an export", format, FORMATS)
     if format == "saved_model":
-        _write_saved_model(model, folder)
+        _write_saved_model(model, folder, limit)
         if warmup:
             _write_warmup_requests(model, folder)
         return
@@ -51,11 +57,11 @@ def write(model: Autoencoder, folder: str | os.PathLike, format: str = "saved_mo
         (folder / name).write_bytes(content)
 
 
-def _write_saved_model(model: Autoencoder, folder: Path) -> None:
+def _write_saved_model(model: Autoencoder, folder: Path, limit: int | None = None) -> None:
     import tensorflow as tf
 
     archive = keras.export.ExportArchive()  # tracking the model, too, would store every weight twice
-    for name, (function, signature) in endpoints(model).items():
+    for name, (function, signature) in endpoints(model, limit).items():
         archive.add_endpoint(name, function, signature)
     try:
         archive.write_out(str(folder), verbose=False)

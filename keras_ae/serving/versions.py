@@ -11,14 +11,21 @@ from pathlib import Path
 import keras
 
 from keras_ae import errors, writing
-from keras_ae.checks import checked
+from keras_ae.checks import Count, checked
 from keras_ae.models import monitoring
 from keras_ae.models.base import Autoencoder
 from keras_ae.serving import formats
+from keras_ae.serving.signatures import default_limit
 
 
 @checked
-def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_model", warmup: bool = False) -> Path:
+def export(
+    model: Autoencoder,
+    path: str | os.PathLike,
+    format: str = "saved_model",
+    warmup: bool = False,
+    limit: Count | None = None,
+) -> Path:
     """Writes a model for serving as `path/N/`, whole or not at all, with the next free number N from 1.
 
     `"saved_model"` has TensorFlow Serving's layout and needs TensorFlow alone to run. Signatures, with named inputs and
@@ -44,6 +51,9 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
         format: `"saved_model"`, `"onnx"` (needs the extra `onnx`) or `"litert"`.
         warmup: whether a SavedModel holds a request for each signature that TensorFlow Serving answers before it
             takes those of others (needs the extra `serving`).
+        limit: most rows that one request to a SavedModel may have, and most examples that it may ask `sample` for (of
+            `score`, a 16th): more are an InvalidArgumentError of the client's, where the server would run out of memory
+            otherwise. None for as many as give the model's largest layer 2^27 values, 512 MiB.
 
     Returns:
         The folder of the version.
@@ -62,6 +72,11 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
         raise errors.unknown("format of an export", format, formats.FORMATS)
     if warmup and format != "saved_model":
         raise errors.InputError(f"warmup is for format='saved_model'. Received: format={format!r}.")
+    if limit is not None and format != "saved_model":
+        raise errors.InputError(f"limit is for format='saved_model'. Received: format={format!r}, limit={limit!r}.")
+    limit = default_limit(model) if limit is None else errors.whole_number("limit", limit)
+    if limit >= 2**31:
+        raise errors.InputError(f"limit must be less than 2^31. Received: {limit}.")
     for needed, extra in ((format == "onnx", "onnx"), (warmup, "serving")):
         if needed and not importlib.util.find_spec(formats.PACKAGES[extra]):
             raise errors.InputError(
@@ -71,9 +86,9 @@ def export(model: Autoencoder, path: str | os.PathLike, format: str = "saved_mod
     path = Path(path)
     with writing.staged(path / str(_next_version(path, format))) as temporary:
         if keras.backend.backend() == "tensorflow":
-            formats.write(model, temporary, format, warmup)
+            formats.write(model, temporary, format, warmup, limit)
         else:
-            _write_in_tensorflow(model, temporary, format, warmup)
+            _write_in_tensorflow(model, temporary, format, warmup, limit)
         while True:
             target = path / str(_next_version(path, format))
             try:
@@ -105,17 +120,18 @@ def _next_version(path: Path, format: str) -> int:
     return max(map(int, found), default=0) + 1
 
 
-def _write_in_tensorflow(model: Autoencoder, folder: Path, format: str, warmup: bool) -> None:
+def _write_in_tensorflow(model: Autoencoder, folder: Path, format: str, warmup: bool, limit: int) -> None:
     """Exports from another backend: through a `.keras` file, in a process that runs TensorFlow."""
     program = (
         "import sys, pathlib; from keras_ae import serving; from keras_ae.models import files; "
-        "file, folder, format, *warmup = sys.argv[1:]; "
-        "serving.write(files.load_model(file), pathlib.Path(folder), format, bool(warmup))"
+        "file, folder, format, limit, *warmup = sys.argv[1:]; "
+        "serving.write(files.load_model(file), pathlib.Path(folder), format, bool(warmup), int(limit))"
     )
     with tempfile.TemporaryDirectory() as work:
         model.save(Path(work, "model.keras"))
+        arguments = [Path(work, "model.keras"), folder, format, limit, *warmup * ["warmup"]]
         result = subprocess.run(
-            [sys.executable, "-c", program, str(Path(work, "model.keras")), str(folder), format, *warmup * ["warmup"]],
+            [sys.executable, "-c", program, *map(str, arguments)],
             env={**os.environ, "KERAS_BACKEND": "tensorflow"},
             capture_output=True,
             text=True,

@@ -16,6 +16,7 @@ from keras_ae.distributions.levels import Quantized
 from keras_ae.models import Autoencoder
 
 WORD = 32  # bits
+RESERVES = 12  # how often the words that a stack starts with are doubled, at most
 TINY = 1e-30  # of tables whose probabilities are all 0 otherwise
 Tables = Callable[[np.ndarray | None], np.ndarray]  # of the low digit given the high one; with None of the high one
 
@@ -113,7 +114,7 @@ class BitsBack:
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Images of levels as words of 32 bits, and the reserve that `decode` needs to know."""
-        for reserve in range(12):
+        for reserve in range(RESERVES):
             stack = entropy_coders().stack.AnsCoder(self.start(reserve))
             if all(self._push(stack, x[block]) for block in self._blocks(len(x), reserve)):
                 return stack.get_compressed(), reserve
@@ -121,6 +122,8 @@ class BitsBack:
 
     def decode(self, words: np.ndarray, n: int, reserve: int) -> np.ndarray | None:
         """`n` images; None where the words are not those that this model makes of images on this machine."""
+        if len(words) and words[-1] == 0:  # no stack ends so
+            return None
         stack = entropy_coders().stack.AnsCoder(words)
         x = np.empty((n, *self.model.event_shape), "uint16")
         for block in reversed([*self._blocks(n, reserve)]):

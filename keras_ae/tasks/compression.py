@@ -7,6 +7,7 @@ two before them), and the words of 32 bits; the SHA-256 of all values of all ima
 
 import hashlib
 import json
+import math
 import os
 import struct
 import zlib
@@ -17,18 +18,19 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 import keras
 import numpy as np
 
-from keras_ae import errors
+from keras_ae import errors, reading
 from keras_ae.backend import in_parallel
 from keras_ae.checks import Count, checked
 from keras_ae.models import Autoencoder, files
 from keras_ae.tasks import container
-from keras_ae.tasks.bits_back import BitsBack, check_model, levels_of
+from keras_ae.tasks.bits_back import RESERVES, BitsBack, check_model, levels_of
 
 MAGIC = b"keras_ae bits-back\n"
 VERSION = 2  # 1 had one table for all levels of a value
 FRAME = 2048  # images of a stack of their own: memory does not grow with their number, and cores share the work
 CORES = os.cpu_count() or 1
 HEAD = struct.Struct("<IBI")
+MOST_BITS = 16  # of a dimension of a code
 
 
 class Compressed(NamedTuple):
@@ -66,7 +68,7 @@ def compress(
             needed to decompress, and so is a machine whose floating point gives the same probabilities.
         path: of the file, which is written whole or not at all.
         latent_bits: each dimension of a code is one of 2^latent_bits intervals, from 1 to 16.
-        batch_size: images that go through the networks together.
+        batch_size: images that go through the networks together, at most 2,048.
         progress: called with the number of images after each frame.
 
     Returns:
@@ -155,12 +157,12 @@ def decompress(
     """
     path = Path(path)
     header, frames = _header(path)
-    _check(path, header, model)
+    _check(path, header, model, out)
     coder = BitsBack(model, header["latent_bits"], header["batch_size"])
-    if coder.numerics() != header["numerics"]:
+    if coder.numerics() != header.get("numerics"):
         raise errors.InputError(
-            f"{path} was written where the floating point of {header['backend']} gives other probabilities than here "
-            f"({keras.backend.backend()}), so it cannot be decoded. Use the machine and the backend of the writer."
+            f"{path} was written where the floating point of {header.get('backend')} gives other probabilities than "
+            f"here ({keras.backend.backend()}), so it cannot be decoded. Use the machine and the backend of the writer."
         )
     if out is None:
         out = np.empty((header["count"], *model.event_shape), dtype(model))
@@ -203,36 +205,52 @@ def identity(model: Autoencoder) -> str:
 
 
 @checked
-def read_header(path: str | os.PathLike) -> dict[str, Any]:
-    """The header of a compressed file, checked: `count`, `shape`, `model`, `numerics`, and the settings."""
-    return _header(path)[0]
+def read_header(path: str | os.PathLike, model: Autoencoder) -> dict[str, Any]:
+    """The header of a compressed file, checked: `count`, `shape`, `model`, `numerics`, and the settings.
+
+    Raises:
+        InputError: it is damaged, belongs to another model, or its images would take more memory than they may.
+    """
+    header = _header(path)[0]
+    _check(Path(path), header, model)
+    return header
 
 
 def _header(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
-    return container.read_header(path, MAGIC, VERSION, "keras-ae compress")
+    ranges = {
+        "count": container.Range(0),
+        "latent_bits": container.Range(1, MOST_BITS),
+        "batch_size": container.Range(1, FRAME),
+        "frame": container.Range(1, FRAME),
+    }
+    header, start = container.read_header(path, MAGIC, VERSION, "keras-ae compress", ranges)
+    frames = (os.path.getsize(path) - start) // HEAD.size
+    container.check(Path(path), {"count": header["count"]}, {"count": container.Range(0, frames * header["frame"])})
+    return header, start
 
 
 def _frames(file: BinaryIO, path: Path, header: dict[str, Any]) -> Iterator[tuple[int, np.ndarray, int]]:
     """(images, words, reserve) of the frames of a file, which is at the first one."""
     for start in range(0, header["count"], header["frame"]):
-        head = file.read(HEAD.size)
-        if len(head) < HEAD.size:
-            raise container.damaged(path)
+        head = container.take(file, HEAD.size, path)
         count, reserve, check = HEAD.unpack(head)
-        payload = file.read(4 * count)
-        if len(payload) < 4 * count or zlib.crc32(payload, zlib.crc32(head[:5])) != check:
+        payload = container.take(file, 4 * count, path)
+        if reserve >= RESERVES or zlib.crc32(payload, zlib.crc32(head[:5])) != check:
             raise container.damaged(path)
         yield min(header["frame"], header["count"] - start), np.frombuffer(payload, "<u4").astype("uint32"), reserve
 
 
-def _check(path: Path, header: dict[str, Any], model: Autoencoder) -> None:
+def _check(path: Path, header: dict[str, Any], model: Autoencoder, out: np.ndarray | None = None) -> None:
     check_model(model)
-    if tuple(header["shape"]) != model.event_shape:
-        raise errors.InputError(
-            f"{path} holds images of shape {tuple(header['shape'])}, the model's are {model.event_shape}."
-        )
-    if header["model"] != identity(model):
+    if header.get("shape") != [*model.event_shape]:
+        shown = tuple(header["shape"]) if isinstance(header.get("shape"), list) else header.get("shape")
+        raise errors.InputError(f"{path} holds images of shape {shown}, the model's are {model.event_shape}.")
+    if header.get("model") != identity(model):
         raise errors.InputError(f"{path} was written with another model, with other weights or settings than this one.")
+    shape = (header["count"], *model.event_shape)
+    if out is not None and out.shape != shape:
+        raise errors.InputError(f"out must have the shape {shape} of the images of {path}. Received: {out.shape}.")
+    reading.check_memory(path, math.prod(shape) * np.dtype(dtype(model)).itemsize)
 
 
 def _whole_numbers(x: np.ndarray, coder: BitsBack) -> np.ndarray:

@@ -1,29 +1,35 @@
 """Images as a file of their codes: compression with loss.
 
 A file is, in little-endian order: `MAGIC`; the length of the header, 4 bytes; the header as JSON; its CRC-32; the words
-of 32 bits that the range coder gave; their CRC-32.
+of 32 bits that the range coder gave; their CRC-32; the SHA-256 of what comes before the words and of the rounded codes.
 """
 
+import hashlib
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from keras_ae import errors
-from keras_ae.checks import Positive, checked
+from keras_ae import errors, reading
+from keras_ae.checks import checked
 from keras_ae.models import Autoencoder, files, inputs
 from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import entropy_coders
 from keras_ae.tasks.compression import Compressed, identity
 
 MAGIC = b"keras_ae codes\n"
-VERSION = 1
+VERSION = 2  # 1 had no checksum of the codes
 MOST = 2**20  # intervals of one dimension
+NUMBERS = (int, float)
+STEPS = container.Range(1e-9, 1e9, NUMBERS)
 
 
 @checked
-def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: Positive = 0.5) -> Compressed:
+def compress_codes(
+    x: Any, model: Autoencoder, path: str | os.PathLike, step: Annotated[float, "[1e-9, 1e9]"] = 0.5
+) -> Compressed:
     """Writes the codes of examples, rounded to multiples of `step` standard deviations and entropy-coded (transform
     coding with a learned transform; Balle et al., 2017, arXiv:1611.01704, with a fixed normal model of each dimension).
 
@@ -70,7 +76,8 @@ def compress_codes(x: Any, model: Autoencoder, path: str | os.PathLike, step: Po
     coder = entropy_coders().queue.RangeEncoder()
     coder.encode(symbols.astype("int32").ravel(), _model(header))
     words = coder.get_compressed().astype("<u4").tobytes()
-    file = container.begin(MAGIC, header) + words + container.crc(words)
+    begin = container.begin(MAGIC, header)
+    file = begin + words + container.crc(words) + _sha256(begin, symbols)
     files.write(Path(path), lambda temporary: temporary.write_bytes(file))
     return Compressed(len(codes), len(file), 8 * len(file) / np.asarray(x).size, len(file) - len(words))
 
@@ -88,16 +95,40 @@ def decompress_codes(path: str | os.PathLike, model: Autoencoder) -> np.ndarray:
     """
     _check_model(model)
     path = Path(path)
-    header, start = container.read_header(path, MAGIC, VERSION, "compress_codes")
-    if header["model"] != identity(model):
+    ranges = {"count": container.Range(1), "step": STEPS}
+    header, start = container.read_header(path, MAGIC, VERSION, "compress_codes", ranges)
+    if header.get("model") != identity(model):
         raise errors.InputError(f"{path} was written with another model, with other weights or settings than this one.")
-    words, check = (content := path.read_bytes()[start:])[:-4], content[-4:]
-    if len(content) < 4 or len(words) % 4 or check != container.crc(words):
+    dimensions, values = math.prod(model.latent_shape), math.prod(model.event_shape)
+    for name, allowed, length in (
+        ("mean", container.Range(-1e300, kinds=NUMBERS), dimensions),
+        ("width", container.Range(0, kinds=NUMBERS), dimensions),
+        ("range", container.Range(-MOST, MOST), 2),
+    ):
+        found = header.get(name)
+        if not isinstance(found, list) or len(found) != length or not all(map(allowed.holds, found)):
+            raise container.damaged(path)
+    low, high = header["range"]
+    if not 0 <= high - low < MOST:
+        raise container.damaged(path)
+    reading.check_memory(path, header["count"] * (20 * dimensions + 4 * values))
+    content = path.read_bytes()
+    words, check, digest = content[start:-36], content[-36:-32], content[-32:]
+    if len(content) < start + 36 or len(words) % 4 or check != container.crc(words):
         raise container.damaged(path)
     coder = entropy_coders().queue.RangeDecoder(np.frombuffer(words, "<u4").astype("uint32"))
-    mean, width = np.array(header["mean"]), np.array(header["width"])
-    symbols = coder.decode(_model(header), header["count"] * len(mean)).reshape(-1, len(mean))
-    return model.decode((mean + width * symbols).astype("float32").reshape(-1, *model.latent_shape))
+    try:
+        symbols = coder.decode(_model(header), header["count"] * dimensions).reshape(-1, dimensions)
+    except AssertionError as error:  # constriction's, of words that it does not write
+        raise container.damaged(path) from error
+    if digest != _sha256(content[:start], symbols):
+        raise container.damaged(path)
+    codes = (np.array(header["mean"]) + np.array(header["width"]) * symbols).astype("float32")
+    return model.decode(codes.reshape(-1, *model.latent_shape))
+
+
+def _sha256(begin: bytes, symbols: np.ndarray) -> bytes:
+    return hashlib.sha256(begin + symbols.astype("<i4").tobytes()).digest()
 
 
 def is_one(path: str | os.PathLike) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import platform
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae import errors, models
+from keras_ae import backend, errors, models, onednn
 from keras_ae.checks import checked
 from keras_ae.data import Dataset
 from keras_ae.pipeline import Batches
@@ -47,6 +48,7 @@ def run_config(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     return {
         "recipe": recipe.as_json(),
         "backend": keras.backend.backend(),
+        "onednn": backend.uses_onednn(),
         "versions": versions,
         "data": {"description": dataset.describe(), "sha256": fingerprint(dataset.x)},
     }
@@ -82,6 +84,7 @@ def train(
     if going_on:
         fixed = () if resume and recipe.schedule == "constant" else ("epochs",)
         folder.check_resumable(recipe.as_json(), fixed, Recipe(recipe.model).as_json())
+        _check_rounding(folder)
     dataset = recipe.load("train")
     # Before anything is written: mistakes leave nothing behind.
     validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None
@@ -121,6 +124,18 @@ def train(
             model = best.model_of_best_epoch()
         model.save(folder.model_file)
     return model
+
+
+def _check_rounding(folder: RunFolder) -> None:
+    """Warns where TensorFlow computes with other operations than when the run was started."""
+    then, now = folder.config.get("onednn"), backend.uses_onednn()
+    if isinstance(then, bool) and isinstance(now, bool) and then != now:
+        warnings.warn(
+            f"{folder.path} was started with {onednn.VARIABLE}={then:d}, this process computes with {now:d}: the "
+            f"training will not be bit for bit what it would have been. Set {onednn.VARIABLE}={then:d} before "
+            "TensorFlow is imported.",
+            stacklevel=3,
+        )
 
 
 def _checked(

@@ -9,6 +9,7 @@ import pytest
 
 import keras_ae
 from keras_ae.distributions import likelihoods
+from keras_ae.serving.signatures import default_limit
 from tests.conformance.table import (
     CONDITIONS,
     LATENT,
@@ -55,6 +56,10 @@ for folder in sys.argv[1:]:
     if "sample" in model.signatures:
         for key, seed in (("sample", 1), ("sample_again", 1), ("sample_other", 2)):
             found[key] = call(model, "sample", n=np.int32(5), seed=np.int32(seed), **given(5))
+        try:
+            call(model, "sample", n=np.int32(2**31 - 1), seed=np.int32(1), **given(5))
+        except tf.errors.InvalidArgumentError as error:
+            found["refused"] = str(error)
     np.savez(folder + "/found.npz", **found)
 """
 RESUME = """
@@ -180,6 +185,7 @@ def test_an_export_samples_by_seed(row, exported):
     assert np.array_equal(found["sample"], found["sample_again"])
     assert not np.isclose(found["sample"], found["sample_other"]).any(axis=(1, 2, 3)).all()
     assert len(np.unique(found["sample"], axis=0)) == 5
+    assert f"sample: at most {default_limit(model)} rows in one request" in str(found["refused"])
 
 
 @paths_and_slow_others

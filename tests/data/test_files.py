@@ -1,6 +1,9 @@
 """One's own arrays, tables and folders of images."""
 
+import io
+import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -271,3 +274,129 @@ def test_image_size_is_only_for_folders(tmp_path):
     for name in (tmp_path / "x.npy", "digits"):
         with pytest.raises(InputError, match="image_size is for a folder of images"):
             load(name, image_size=(8, 8))
+
+
+def test_no_image_starts_a_program(tmp_path, monkeypatch):
+    """Pillow hands PostScript to the program gs, whatever a file is called."""
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/mark\nexit 1\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n%%EOF\n")
+    with pytest.raises(InputError, match="its format is none of BMP, GIF, JPEG"):
+        load(tmp_path)
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """A file may take 10 kB, or a hundred times its size."""
+    monkeypatch.setenv("KERAS_AE_MAX_GB", "1e-5")
+
+
+def test_an_image_that_would_take_too_much(tmp_path, little_memory, monkeypatch):
+    write_image(tmp_path / "a.png", grey(0, 400, 400))
+    with pytest.raises(InputError, match=r"a.png' would take .* GiB of memory; .* set .* KERAS_AE_MAX_GB"):
+        load(tmp_path, image_size=(8, 8))
+    monkeypatch.setenv("KERAS_AE_MAX_GB", "0.01")
+    assert load(tmp_path, image_size=(8, 8)).shape == (8, 8, 1)
+    for wrong in ("-1", "much", "inf", "nan", "0"):
+        monkeypatch.setenv("KERAS_AE_MAX_GB", wrong)
+        with pytest.raises(InputError, match=f"KERAS_AE_MAX_GB must be a positive number of GiB. Received: '{wrong}'"):
+            load(tmp_path)
+
+
+def test_the_limit_is_not_pillows(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    write_image(tmp_path / "a.png", grey(0))
+    assert load(tmp_path).shape == (4, 6, 1) and Image.MAX_IMAGE_PIXELS == 1
+
+
+def test_a_large_photograph_is_decoded_smaller(tmp_path, monkeypatch):
+    """As small as it will be made anyway; where it may not be, or cannot, it is refused."""
+    left_white = np.zeros((400, 800), np.uint8)
+    left_white[:, :400] = 255
+    write_image(tmp_path / "a.jpg", left_white)
+    whole = load(tmp_path, image_size=(2, 4)).x
+    monkeypatch.setenv("KERAS_AE_MAX_GB", "1e-5")
+    np.testing.assert_allclose(load(tmp_path, image_size=(2, 4)).x, whole, atol=0.05)
+    with pytest.raises(InputError, match="KERAS_AE_MAX_GB"):
+        load(tmp_path)
+    Image.fromarray(left_white).save(tmp_path / "a.jpg", progressive=True)
+    with pytest.raises(InputError, match="KERAS_AE_MAX_GB"):
+        load(tmp_path, image_size=(2, 4))
+
+
+def test_many_images_that_would_take_too_much_together(tmp_path, little_memory):
+    for i in range(300):
+        write_image(tmp_path / f"{i}.png", grey(0, 64, 1))
+    assert load(tmp_path).shape == (64, 1, 1)
+    with pytest.raises(InputError, match=f"{tmp_path}' would take"):
+        load(tmp_path, image_size=(64, 300))
+
+
+def test_text_that_would_take_too_much(tmp_path, little_memory):
+    """All rows are as long as the longest."""
+    (tmp_path / "t.txt").write_text("a" * 500 + "\nb" * 500)
+    with pytest.raises(InputError, match=r"t.txt' would take"):
+        load(tmp_path / "t.txt")
+    (tmp_path / "t.txt").write_text("a" * 30 + "\nb" * 30)
+    assert load(tmp_path / "t.txt", "all").x.shape == (31, 30)
+
+
+def npz(path: Path, compression: int = zipfile.ZIP_DEFLATED, **arrays: np.ndarray | bytes) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, array in arrays.items():
+            np.save(content := io.BytesIO(), array) if isinstance(array, np.ndarray) else None
+            archive.writestr(f"{name}.npy", content.getvalue() if isinstance(array, np.ndarray) else array)
+
+
+def test_of_an_npz_file_only_what_is_asked_for_is_read(tmp_path, little_memory):
+    x, zeros = np.eye(9), np.zeros((400, 400))
+    npz(tmp_path / "d.npz", x=x, y=np.arange(9), junk=zeros, pickled=b"no array")
+    assert load(tmp_path / "d.npz", "all").x.tolist() == x.tolist()
+    npz(tmp_path / "d.npz", x_train=x, x_test=zeros)
+    assert load(tmp_path / "d.npz").x.shape == (9, 9)
+    with pytest.raises(InputError, match=r"d.npz' would take"):
+        load(tmp_path / "d.npz", "test")
+
+
+def header(shape: str, dtype: str = "<f4") -> bytes:
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}".encode()
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (header("(1000000, 1000000)"), r"claims float32 \(1000000, 1000000\), which is not what the file holds"),
+        (header("(-1, -4)") + bytes(16), r"shape \(-1, -4\)"),
+        (header("(True, 4)") + bytes(16), r"shape \(True, 4\)"),
+        (header("(1, 4)") + bytes(17), "not what the file holds"),
+        (header("(4,)", "|O") + bytes(32), "Python objects, which are never read"),
+        (header("(4,)")[:30], "EOF"),
+        (b"abc", "EOF"),
+        (b"\x93NUMPY\3\0" + bytes(20), r"version \(3, 0\)"),
+    ],
+)
+def test_headers_of_arrays(tmp_path, content, message):
+    npz(tmp_path / "x.npz", x=content)
+    (tmp_path / "x.npy").write_bytes(content)
+    for name in ("x.npz", "x.npy"):
+        with pytest.raises(InputError, match=rf"{name}' cannot be read as NumPy arrays of numbers: .*{message}"):
+            load(tmp_path / name)
+
+
+def test_zips_that_numpy_does_not_write(tmp_path):
+    npz(tmp_path / "x.npz", zipfile.ZIP_LZMA, x=np.eye(3))
+    with pytest.raises(InputError, match=r"x.npz' cannot be read .* NumPy does not compress in this way"):
+        load(tmp_path / "x.npz")
+    npz(tmp_path / "x.npz", zipfile.ZIP_STORED, x=np.eye(3), y=np.arange(3))
+    good = (tmp_path / "x.npz").read_bytes()
+    encrypted, place = bytearray(good), good.index(b"PK\1\2")
+    encrypted[6] |= 1
+    encrypted[place + 8] |= 1
+    renamed = good[:place] + good[place:].replace(b"y.npy", b"z.npy")
+    for content, message in ((encrypted, "encrypted"), (renamed, "differ")):
+        (tmp_path / "x.npz").write_bytes(content)
+        with pytest.raises(InputError, match=rf"x.npz' cannot be read .*{message}"):
+            load(tmp_path / "x.npz")

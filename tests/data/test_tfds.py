@@ -100,6 +100,25 @@ def test_flipped_bit_in_the_cache_is_noticed(tmp_path, prepare, decode, cache_fo
     assert len(decode) == 2
 
 
+def test_the_cache_gives_no_other_data(tmp_path, prepare, decode, cache_folder):
+    """Its file rewritten without the labels, with other pixels, or put in the place of another set's."""
+    prepare()
+    load("toys", data_dir=tmp_path / "sets")
+    (path,) = cache_folder.iterdir()
+    arrays = dict(np.load(path))
+    without = {name: array for name, array in arrays.items() if name != "y"}
+    for wrong in (without, {**arrays, "x": arrays["x"] + 1}, {**arrays, "sha256": np.array("0")}, {"x": arrays["x"]}):
+        np.savez(path, **wrong)
+        assert load("toys", data_dir=tmp_path / "sets").y.tolist() == [0, 1, 0, 1, 0, 1]
+    prepare("games")
+    before = len(decode)
+    load("games", data_dir=tmp_path / "sets")
+    (other,) = set(cache_folder.iterdir()) - {path}
+    other.write_bytes(path.read_bytes())
+    load("games", data_dir=tmp_path / "sets")
+    assert before == 5 and len(decode) == 7
+
+
 def test_folder_of_the_cache_that_cannot_be_made(tmp_path, prepare, decode, cache_folder):
     prepare()
     cache_folder.write_text("a file, where the folder should be")
@@ -155,6 +174,23 @@ def test_failed_download_says_what_to_do(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=r"TFDS_DATA_DIR.*'digits'.*ConnectionError: no route to host"):
             load(name, data_dir=tmp_path)
     assert asked == [tmp_path / "downloads" / "mnist", tmp_path / "downloads" / "fashion_mnist"]
+
+
+@pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])
+def test_a_set_of_strangers_imports_no_module(tmp_path, prepare, monkeypatch, key):
+    (tmp_path / "stranger.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    features = {"featuresDict": {"features": {"image": {key: "stranger.Image"}}}}
+    (prepare() / "features.json").write_text(json.dumps(features))
+    with pytest.raises(InputError, match=r"has the class 'stranger\.Image', whose module would be imported"):
+        load("toys", data_dir=tmp_path / "sets")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "{}"])
+def test_a_damaged_set_is_named(tmp_path, prepare, content):
+    (prepare() / "features.json").write_text(content)
+    with pytest.raises(InputError, match=r"1.0.0' cannot be read as the data set 'toys'"):
+        load("toys", data_dir=tmp_path / "sets")
 
 
 # Real sets. None is ever downloaded.

@@ -1,5 +1,6 @@
 """Compressed images come back bit for bit, or not at all."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 import keras_ae
-from keras_ae import evaluation, networks
+from keras_ae import evaluation, networks, reading
 from keras_ae.distributions import likelihoods
 from keras_ae.errors import InputError
-from keras_ae.tasks import bits_back, compression
+from keras_ae.tasks import bits_back, compression, container
 from keras_ae.tasks.compression import compress, decompress
 
 LEVELS = 17
@@ -109,10 +110,10 @@ def test_frames_are_of_all_images_in_order(trained, written, tmp_path):
 
 
 def test_a_damaged_file_is_refused(trained, written, tmp_path):
-    """200 files: cut off, lengthened, or with one bit or several bytes changed anywhere."""
+    """40 files: cut off, lengthened, or with one bit or several bytes changed anywhere."""
     good, random = written.read_bytes(), np.random.default_rng(0)
     path = tmp_path / "damaged"
-    for number in range(200):
+    for number in range(40):
         bad = bytearray(good)
         if number % 4 == 0:
             bad = bad[: random.integers(len(bad))]
@@ -126,6 +127,50 @@ def test_a_damaged_file_is_refused(trained, written, tmp_path):
         path.write_bytes(bad)
         with pytest.raises(InputError, match=r"is damaged|is no file of|has version"):
             decompress(path, trained)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 10**7},
+        {"batch_size": 0},
+        {"batch_size": True},
+        {"latent_bits": 27},
+        {"latent_bits": 8.0},
+        {"count": 10**9},
+        {"count": -1},
+        {"count": 129},
+        {"frame": 0},
+        {"frame": 99},
+        {"frame": 10**9},
+        {"version": 3},
+        {"shape": [8, 8]},
+        {"shape": None},
+        {"model": None},
+        {"numerics": None},
+    ],
+    ids=str,
+)
+def test_numbers_of_a_header(change, trained, written, tmp_path):
+    """What is out of range is refused before anything is computed."""
+    good, start = written.read_bytes(), len(compression.MAGIC) + 4
+    end = start + int.from_bytes(good[start - 4 : start], "little")
+    header = json.loads(good[start:end])
+    (tmp_path / "x").write_bytes(container.begin(compression.MAGIC, {**header, **change}) + good[end + 4 :])
+    with pytest.raises(InputError, match=re.escape(str(tmp_path / "x"))):
+        decompress(tmp_path / "x", trained)
+
+
+def test_images_that_would_take_too_much(trained, written, monkeypatch):
+    monkeypatch.setattr(reading, "TIMES", 1)
+    monkeypatch.setenv("KERAS_AE_MAX_GB", "1e-6")
+    with pytest.raises(InputError, match=r"digits.bb' would take .* KERAS_AE_MAX_GB"):
+        decompress(written, trained)
+
+
+def test_another_array_to_decompress_into(trained, written):
+    with pytest.raises(InputError, match=r"out must have the shape \(130, 8, 8, 1\).*Received: \(2, 8, 8, 1\)"):
+        decompress(written, trained, np.empty((2, 8, 8, 1), "uint8"))
 
 
 def test_another_model_is_refused(written, trained):

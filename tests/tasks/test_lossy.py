@@ -1,11 +1,14 @@
 """Compression with loss: the codes as a file."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 
 import keras_ae
 from keras_ae import InputError
-from keras_ae.tasks import compress_codes, decompress_codes
+from keras_ae.tasks import compress_codes, container, decompress_codes, lossy
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +80,38 @@ def test_damaged_and_foreign_files_are_refused(digits, model, tmp_path):
         decompress_codes(tmp_path / "y", model)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count": 101},
+        {"count": 99},
+        {"count": 10**10},
+        {"count": 0},
+        {"mean": [0.0]},
+        {"mean": 6 * [float("nan")]},
+        {"width": 6 * [-1.0]},
+        {"width": 6 * [2.0]},
+        {"range": [0, 10**9]},
+        {"range": [3, 1]},
+        {"step": 0},
+        {"step": 1e-30},
+        {"version": 1},
+        {"model": None},
+    ],
+    ids=str,
+)
+def test_numbers_of_a_header(change, digits, model, tmp_path):
+    path = tmp_path / "x"
+    compress_codes(digits, model, path)
+    good, start = path.read_bytes(), len(lossy.MAGIC) + 4
+    end = start + int.from_bytes(good[start - 4 : start], "little")
+    path.write_bytes(container.begin(lossy.MAGIC, {**json.loads(good[start:end]), **change}) + good[end + 4 :])
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        decompress_codes(path, model)
+
+
 def test_what_cannot_be_compressed(digits, model, tmp_path):
-    for step in (0, -1.0, np.nan, "a", True):
+    for step in (0, -1.0, np.nan, "a", True, 1e10):
         with pytest.raises(InputError, match="step must be a number"):
             compress_codes(digits, model, tmp_path / "x", step)
     with pytest.raises(InputError, match="intervals, at most"):

@@ -120,21 +120,77 @@ def test_a_saved_folder_is_found_as_a_path(copy, monkeypatch):
         keras_ae.from_preset("mine")
 
 
+def relist(folder, change):
+    """Changes the list of files in a preset's index."""
+    index = json.loads((folder / "index.json").read_text())
+    change(index["files"])
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def list_outside(name):
+    """Lists a file under a name that leads out of the folder, with the SHA-256 that it has."""
+
+    def spoil(f):
+        (f.parent / "secret").write_text("x")
+        relist(f, lambda files: files.update({name.format(f.parent): folder.sha256(f.parent / "secret")}))
+
+    return spoil
+
+
+def link_outside(f):
+    (f / "model.keras").rename(f.parent / "model.keras")
+    (f / "model.keras").symlink_to(f.parent / "model.keras")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (lambda f: (f / "model.keras").write_bytes(b"x"), r"model\.keras altered"),
         (lambda f: (f / "1" / "saved_model.pb").unlink(), r"1/saved_model\.pb missing"),
-        (lambda f: (f / "index.json").write_text("{"), "index.json is damaged"),
+        (lambda f: (f / "index.json").write_text("{"), "index.json' cannot be read as JSON"),
         (lambda f: (f / "index.json").write_text('{"format": 2, "files": {}}'), "format 2.*newer keras_ae"),
+        (lambda f: (f / "index.json").write_text('{"format": 1, "files": []}'), "index.json is damaged: it lists no"),
+        (lambda f: relist(f, lambda files: files.pop("model.keras")), r"model\.keras not in index\.json"),
+        (lambda f: relist(f, lambda files: files.pop("1/saved_model.pb")), r"1/saved_model\.pb not in index\.json"),
+        (lambda f: (f / "1" / "more.pb").touch(), r"1/more\.pb not in index\.json"),
+        (list_outside("../secret"), r"\.\./secret outside of the folder"),
+        (list_outside("1/../../secret"), "secret outside of the folder"),
+        (list_outside("{}/secret"), "secret outside of the folder"),
+        (link_outside, r"model\.keras outside of the folder"),
     ],
-    ids=["altered", "missing", "damaged index", "newer format"],
+    ids=[
+        *("altered", "missing", "damaged index", "newer format", "no list", "unlisted", "unlisted graph"),
+        *("added graph", "above", "above below", "absolute", "link"),
+    ],
 )
 def test_a_spoilt_folder_is_named(copy, spoil, words):
     keras_ae.from_preset("tiny", copy.parent)
     spoil(copy)
     with pytest.raises(InputError, match=words):
         keras_ae.from_preset("tiny", copy.parent)
+
+
+def test_the_hubs_cache_holds_links(home, tmp_path):
+    """As huggingface_hub keeps files: snapshots/REVISION/NAME is a link to blobs/HASH."""
+    snapshot = shutil.copytree(home / "tiny", tmp_path / "models--owner--tiny" / "snapshots" / "abc")
+    blobs = tmp_path / "models--owner--tiny" / "blobs"
+    blobs.mkdir()
+    for number, path in enumerate([path for path in snapshot.rglob("*") if path.is_file()]):
+        path.symlink_to(path.rename(blobs / str(number)))
+    folder.verify(snapshot)
+
+
+def test_a_folder_is_searched_alone(home, copy, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_AE_HOME", str(home))
+    with pytest.raises(InputError, match=r"'/nowhere' holds no preset 'tiny': it is none"):
+        presets.find("tiny", "/nowhere")
+    with pytest.raises(InputError, match=r"settings' holds no preset 'tiny', nor any other"):
+        training.check("tiny", home / "settings")
+    with pytest.raises(InputError, match=r"holds no preset 'vae_digits', but tiny"):
+        keras_ae.from_preset("vae_digits", copy.parent)
+    for path in ("./tiny", copy, "hf://owner/tiny"):
+        with pytest.raises(InputError, match=r"name must be that of a preset in it.* Leave folder out"):
+            presets.find(path, home)
 
 
 def test_a_hub_gives_its_files(home, monkeypatch):

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
 
 class Encoder(nn.Module):
     """x -> (mean, log-variance)."""
@@ -22,7 +24,8 @@ class Encoder(nn.Module):
 
 def networks(case: Any, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder, code -> logits; `shape` is (height, width, channels)."""
-    return {"mlp": _mlp, "conv": _conv, "dcgan": _dcgan}[case.network](shape, case.latent_dim)
+    encoder, decoder = {"mlp": _mlp, "conv": _conv, "dcgan": _dcgan}[case.network](shape, case.latent_dim)
+    return encoder.to(DEVICE), decoder.to(DEVICE)
 
 
 def _mlp(shape: tuple[int, int, int], latent_dim: int) -> tuple[nn.Module, nn.Module]:

@@ -72,17 +72,17 @@ def from_preset(
     """A trained model by its name.
 
     Args:
-        name: of a preset, looked for in `folder`, in the folder that the environment variable KERAS_AE_HOME names, and
-            in `saved_models/` of the repository; or the path of a preset's folder, such as "./mine"; or
-            "hf://owner/name" of the Hugging Face hub (needs the extra `hub`).
-        folder: where presets are; None for the places above.
+        name: of a preset, looked for in the folder that the environment variable KERAS_AE_HOME names and in
+            `saved_models/` of the repository; or the path of a preset's folder, such as "./mine"; or "hf://owner/name"
+            of the Hugging Face hub (needs the extra `hub`).
+        folder: the one place where the name is looked for; None for those above.
         custom_objects, safe_mode: see `keras_ae.load_model`; False only for presets that you trust as programs.
 
     Returns:
         The model, compiled with a new optimizer, after the SHA-256 of every file of the preset was verified.
 
     Raises:
-        InputError: there is no such preset, or a file of it is missing or altered.
+        InputError: there is no such preset, or a file of it is missing, altered or not in its index.
     """
     return folders.load(find(name, folder), custom_objects=custom_objects, safe_mode=safe_mode)
 
@@ -90,20 +90,23 @@ def from_preset(
 @checked
 def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Path:
     """The folder of a preset."""
+    if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
+        raise errors.InputError(f"name must be that of a preset, such as 'vae_mnist', or a path. Received: {name!r}.")
+    is_path = isinstance(name, os.PathLike) or "/" in name or os.sep in name or name.startswith(".")
+    if folder is not None:
+        return _in_folder(name, Path(folder), is_path)
     if isinstance(name, os.PathLike):
         return Path(name)
-    if not isinstance(name, str) or not name:
-        raise errors.InputError(f"name must be that of a preset, such as 'vae_mnist', or a path. Received: {name!r}.")
     if name.startswith(HUB):
         repository = _repository(name)
         return Path(_with_hub(name, "loaded", lambda hub: hub.snapshot_download(repository)))
-    if os.sep in name or name.startswith("."):
+    if is_path:
         return Path(name)
-    homes = [*([Path(folder)] if folder else []), *files.homes()]
+    homes = files.homes()
     for home in homes:
         if (home / name / folders.INDEX).is_file():
             return home / name
-    if folder is None and name not in list_presets():
+    if name not in list_presets():
         found = f" For the folder of one that you saved, write './{name}'." if Path(name).is_dir() else ""
         raise errors.InputError(f"{errors.unknown('preset', name, list_presets())}{found}")
     raise errors.InputError(
@@ -112,6 +115,22 @@ def find(name: str | os.PathLike, folder: str | os.PathLike | None = None) -> Pa
         f"a hub, from_preset('{HUB}owner/{name}'); or train it, keras-ae zoo train {name}, and name the folder that it "
         f"wrote to, from_preset('{name}', 'saved_models')."
     )
+
+
+def _in_folder(name: str | os.PathLike, folder: Path, is_path: bool) -> Path:
+    """The folder of a preset in the one that its user named, and nowhere else."""
+    if is_path:
+        raise errors.InputError(
+            f"With folder={str(folder)!r}, name must be that of a preset in it. Received: {str(name)!r}. Leave folder "
+            "out to load from a path or a hub."
+        )
+    if not (folder / name / folders.INDEX).is_file():
+        held = sorted(path.parent.name for path in folder.glob(f"*/{folders.INDEX}"))
+        raise errors.InputError(
+            f"The folder {str(folder)!r} holds no preset {name!r}"
+            + (f", but {', '.join(held)}." if held else ", nor any other." if folder.is_dir() else ": it is none.")
+        )
+    return folder / name
 
 
 @checked

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ae import errors, models, serving, writing
+from keras_ae import errors, models, reading, serving, writing
 from keras_ae.checks import checked
 from keras_ae.models import files
 
@@ -172,7 +172,8 @@ def _state(folder: Path) -> tuple[Path, bytes]:
 def verify(folder: Path) -> Path:
     """Raises InputError unless every file is there and is what it was when the preset was saved.
 
-    Files that are not in the index are ignored: hubs add their own.
+    The index lists the model's file and all of the SavedModel. Other files that are not in it are ignored: hubs add
+    their own.
 
     Returns:
         The folder that holds the files.
@@ -185,9 +186,11 @@ def verify(folder: Path) -> Path:
 def _verify(folder: Path, listed: dict[str, str]) -> None:
     missing = [name for name in listed if not (folder / name).is_file()]
     altered = [name for name in listed if name not in missing and sha256(folder / name) != listed[name]]
-    if missing or altered:
-        found = [f"{', '.join(names)} {what}" for names, what in ((missing, "missing"), (altered, "altered")) if names]
-        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(found)}. Get it again.")
+    unlisted = sorted({name for name in _files(folder) if name.startswith(f"{SAVED_MODEL}/")} - listed.keys())
+    found = {"missing": missing, "altered": altered, f"not in {INDEX}": unlisted}
+    complaints = [f"{', '.join(names)} {what}" for what, names in found.items() if names]
+    if complaints:
+        raise errors.InputError(f"The preset in {folder} is not what was saved: {'; '.join(complaints)}. Get it again.")
 
 
 def _index(folder: Path) -> dict[str, str]:
@@ -199,19 +202,18 @@ def _index(folder: Path) -> dict[str, str]:
     if not (folder / INDEX).is_file():
         why = f"it has no {INDEX}" if folder.is_dir() else "there is no such folder"
         raise errors.InputError(f"{folder} is no preset's folder: {why}.")
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        version, listed = index["format"], {**index["files"]}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise errors.InputError(f"{folder / INDEX} is damaged: {error!r}. Get the folder again.") from error
+    index = reading.json_object(folder / INDEX)
+    version, listed = index.get("format"), index.get("files")
+    if not isinstance(listed, dict):
+        raise errors.InputError(f"{folder / INDEX} is damaged: it lists no files. Get the folder again.")
     if version != FORMAT:
         raise errors.InputError(
             f"{folder} has format {version!r} of presets; this version of keras_ae knows format {FORMAT}. "
             "Install a newer keras_ae."
         )
-    outside = [name for name in listed if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts]
+    outside = [name for name in listed if not _is_inside(folder, name)]
     if outside or MODEL not in listed:
-        why = f"it names {outside[0]!r}" if outside else f"it does not list {MODEL}"
+        why = f"{outside[0]!r} lies outside of the folder" if outside else f"it does not list {MODEL}"
         raise errors.InputError(f"{folder / INDEX} is damaged: {why}. Get the folder again.")
     return listed
 
@@ -247,6 +249,17 @@ def sha256(path: Path) -> str:
     """Of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Whether a name is that of a file in the folder. In the hub's cache, files are links to its `blobs`."""
+    path, here = PurePosixPath(name), folder.resolve()
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        return False
+    real = (folder / path).resolve()
+    return real.is_relative_to(here) or (
+        here.parent.name == "snapshots" and real.is_relative_to(here.parents[1] / "blobs")
+    )
 
 
 def _files(folder: Path) -> list[str]:

@@ -178,12 +178,13 @@ def shown(value):
     """Texts of which one must be in a message that says what was received."""
     found = {repr(value)[:40], str(value)[:40] or "''", type(value).__name__}
     found |= {str(getattr(value, name)) for name in ("shape", "dtype", "__name__") if hasattr(value, name)}
+    found |= {"()"} if isinstance(value, float | int | str) else {"masked values"} if np.ma.is_masked(value) else set()
     if isinstance(value, list | tuple | dict):
         found |= {str(tuple(value))[:40], str(len(value))}
         found |= {text for item in value for text in (repr(item)[:40], type(item).__name__)}
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         found |= {"(nan)", "(inf)"} - ({"(nan)"} if np.isfinite(value).all() else set())
-    return found | {repr(column) for column in getattr(value, "columns", ())}
+    return found | {text for column in getattr(value, "columns", ()) for text in (repr(column), "(nan)")}
 
 
 def is_named(text, name, value):

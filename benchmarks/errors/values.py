@@ -228,7 +228,7 @@ ITEMS = {  # of a list
 
 def arrays(valid):
     """Malformed forms of an array (n, ...) of numbers."""
-    array = np.asarray(valid) if np.ndim(valid) else X
+    array = np.asarray(valid) if isinstance(valid, np.ndarray | list) else X
     floats, second = array.astype("float32"), np.arange(array.size).reshape(array.shape) == 1
     batches = tf.data.Dataset.from_tensor_slices
     gaps = {f"c{i}": pd.array([1, None], "Int64") for i in range(array.shape[-1])}
@@ -283,7 +283,11 @@ ROLES = {  # role -> malformed values, and those of them that may mean something
         "codes": (arrays, (*ANY, *SHAPES[:2])),
         "weights": (arrays, (*ANY, *WORDS)),
     },
-    **{"labels": (arrays, WORDS), "names": (arrays, (*WORDS, *GAPS, "inf", "dates", "objects", "complex array"))},
+    **{
+        "labels": (arrays, WORDS),
+        "classes": (arrays, (*WORDS, *SHAPES, "inf")),
+        "names": (arrays, (*WORDS, *GAPS, "inf", "dates", "objects", "complex array")),
+    },
 }
 ROLE_OF = by_name(
     ("count", "latent_dim batch_size n samples steps limited.steps steps_per_execution steps_per_epoch components"),
@@ -314,18 +318,22 @@ ROLE_OF = by_name(
     ("callable", "make progress transform features"),
     ("activation", "activation code_activation"),
     ("integers", "input_shape hidden event_shape shape sizes seeds image_size conv.filters resnet.filters"),
-    ("integers", "probe.labels probe_codes.labels"),
+    ("integers", "probe.train probe.test conditions probe.labels probe_codes.labels"),
     ("shares", "rates"),
     ("numbers", "scales class_prior AnomalyDetector.noise"),
     ("texts", "fixed names vocabulary texts penalized_layers monitor image_table.rows image_table.columns"),
     ("examples", "x test train real generated examples start end validation codes train_codes test_codes X arrays"),
     ("examples", "vector scores mean covariance other_mean other_covariance values evaluate.train"),
     ("incomplete", "images originals reconstructed SequenceAE.x SequenceVAE.x DenoisingAE.x"),
-    ("vectors", "codes.values"),
-    ("tensor", "FullNormal.mean batch_mean.values lower z a log_var mmd.x mmd.y noise kl_bernoulli.p kl_bernoulli.q"),
+    ("vectors", "codes.values semi_supervised_batches.x"),
+    (
+        "tensor",
+        "CollapseMonitor.x CollapseMonitor.condition FullNormal.mean batch_mean.values lower z a log_var mmd.x mmd.y noise kl_bernoulli.p kl_bernoulli.q",
+    ),
+    ("classes", "balanced.y keep_labels.y semi_supervised_batches.y"),
     ("codes", "log_prob.z log_joint.z kl_sample.z"),
     ("weights", "weight"),
-    ("labels", "y labels clusters has_attribute train_y test_y condition examples_condition conditions sample_weight"),
+    ("labels", "y labels clusters has_attribute train_y test_y condition examples_condition sample_weight"),
     ("names", "codes.labels prototypes.labels write_projector.labels"),
     ("flag", "jit_compile"),
     ("any", "StandardNormal.seed NormalMixture.seed step epochs_done defaults who log_prob metrics validation_data"),
@@ -414,4 +422,8 @@ def with_text(command, option, arguments, text):
     return [*arguments[:place], text, *arguments[place + 1 :]]
 
 
-ALSO_CALLED = {"identifier": ("likelihood",), "X": ("x",)}  # words that stand for an argument in a message
+ALSO_CALLED = {
+    "identifier": ("likelihood",),
+    "X": ("x",),
+    "name": ("model", "preset", "data set"),
+}  # words that stand for an argument in a message

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae.checks import Count, checked
+from keras_ae.checks import Count, checked, numbers
 from keras_ae.errors import InputError, unknown
 
 UNKNOWN = "[UNK]"
@@ -82,6 +82,7 @@ class Tokenizer:
         """How many token numbers there are, with 0: the `levels` of a Categorical likelihood."""
         return len(self.vocabulary) + 1
 
+    @checked
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """Token numbers, (n, steps), in the smallest signed integers that hold them."""
         texts = _checked(texts)
@@ -106,7 +107,7 @@ class Tokenizer:
 
     def decode(self, tokens: Any) -> list[str]:
         """The texts of rows of token numbers, each up to its first 0."""
-        rows = np.asarray(tokens)
+        rows = numbers("tokens", tokens)
         if rows.ndim != 2 or rows.min(initial=0) < 0 or rows.max(initial=0) >= self.size or (rows % 1).any():
             raise InputError(
                 f"tokens must be rows of numbers from 0 to {self.size - 1}. Received: shape {rows.shape}"

@@ -104,7 +104,9 @@ class CollapseMonitor(keras.callbacks.Callback):
     """
 
     @checked
-    def __init__(self, x: Any, condition: Any = None, patience: Natural = 5, share: Dropout = 0.0) -> None:
+    def __init__(
+        self, x: np.ndarray, condition: np.ndarray | None = None, patience: Natural = 5, share: Dropout = 0.0
+    ) -> None:
         super().__init__()
         self.x, self.condition = x, condition
         self.patience, self.share = patience, share

@@ -5,13 +5,14 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_ae import errors
+from keras_ae.checks import Activation, Count, Seed, checked, one_of
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, bound, likelihoods
 from keras_ae.distributions.normal import log_ratio
 from keras_ae.layers import Head, Sampling
@@ -56,6 +57,7 @@ class Autoencoder(training.Training):
     has_prior = False  # whether codes have a distribution p(z), from which examples are sampled
     bare_y: str | None = None  # what `fit(x, y)` means when y is no dict: "condition", "label", or by its shape
 
+    @checked
     def __init__(
         self,
         encoder: keras.Model,
@@ -63,8 +65,8 @@ class Autoencoder(training.Training):
         latent_dim: int | tuple[int, ...],
         likelihood: str | likelihoods.Likelihood = "bernoulli",
         output_layer: str | keras.layers.Layer = "dense",
-        code_activation: Any = None,
-        seed: int | None = None,
+        code_activation: Activation = None,
+        seed: Seed | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(seed=seed, **kwargs)
@@ -185,11 +187,12 @@ class Autoencoder(training.Training):
             return batch
         return batch._replace(condition=as_vectors(batch.condition, self.condition_dim))
 
-    def rows_at_once(self, batch_size: int | None = None) -> int:
+    @checked
+    def rows_at_once(self, batch_size: Count | None = None) -> int:
         """How many examples go through the networks together: `batch_size`, or as many as give their largest layer
         `AT_ONCE` values, but not more than `MOST_AT_ONCE`."""
         if batch_size is not None:
-            return errors.whole_number("batch_size", batch_size)
+            return batch_size
         return max(1, min(AT_ONCE // self.largest_layer(), MOST_AT_ONCE))
 
     def largest_layer(self) -> int:
@@ -200,17 +203,20 @@ class Autoencoder(training.Training):
         sizes = [math.prod(filter(None, shape)) for shape in shapes]
         return max([math.prod(self.event_shape) * self.likelihood.parameters, *sizes])
 
-    def encode(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
+    @checked
+    def encode(self, x: Any, batch_size: Count | None = None, condition: Any = None) -> np.ndarray:
         """Codes of x, as arrays: (n, *event) -> (n, *latent). x may be a data set, which is read batch by batch."""
         return self._of_examples("code", x, batch_size, condition)
 
-    def decode(self, codes: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
+    @checked
+    def decode(self, codes: Any, batch_size: Count | None = None, condition: Any = None) -> np.ndarray:
         """The means E[x | code] of codes, as arrays: (n, *latent) -> (n, *event)."""
         codes = inputs.as_array(codes, "codes", self.latent_shape)
         inputs.check_finite(codes, "codes")
         return self.over_batches("decode_mean", codes, batch_size, inputs.check_condition(self, condition, len(codes)))
 
-    def reconstruct(self, x: Any, batch_size: int | None = None, condition: Any = None) -> np.ndarray:
+    @checked
+    def reconstruct(self, x: Any, batch_size: Count | None = None, condition: Any = None) -> np.ndarray:
         """Reconstructions of x, as arrays: (n, *event) -> (n, *event). x may be a data set, which is read batch by
         batch."""
         return self._of_examples("reconstruct_mean", x, batch_size, condition)
@@ -226,12 +232,13 @@ class Autoencoder(training.Training):
             raise errors.InputError("x is an empty data set.")
         return np.concatenate(found)
 
+    @checked
     def sample(
         self,
-        n: int,
-        seed: int | None = None,
-        observation: str = "mean",
-        batch_size: int | None = None,
+        n: Count,
+        seed: Seed | None = None,
+        observation: Annotated[str, one_of("mean", "sample")] = "mean",
+        batch_size: Count | None = None,
         condition: Any = None,
     ) -> np.ndarray:
         """`n` new examples: z ~ p(z), then the mean of p(x|z), or a draw of it.
@@ -250,10 +257,8 @@ class Autoencoder(training.Training):
                 f"{type(self).__name__} has no distribution of codes to sample from. Use a model with a prior such as "
                 "VAE, or decode codes of your own: model.decode(codes)."
             )
-        if observation not in ("mean", "sample"):
-            raise errors.unknown("observation", observation, ("mean", "sample"))
-        generator = keras.random.SeedGenerator(None if seed is None else errors.seed(seed))
-        condition = inputs.check_condition(self, condition, errors.whole_number("n", n))
+        generator = keras.random.SeedGenerator(seed)
+        condition = inputs.check_condition(self, condition, n)
         codes = self.draw_codes(n, generator, condition)
         if observation == "mean":
             return self.over_batches("decode_mean", codes, batch_size, condition)
@@ -275,6 +280,7 @@ class Autoencoder(training.Training):
     def check_events(self, x: np.ndarray, name: str) -> None:
         """Raises InputError where x is nothing for this model, whatever its likelihood can explain."""
 
+    @checked
     def save_to_preset(self, folder: str | os.PathLike) -> Path:
         """Writes a folder that `keras_ae.from_preset` reads and a hub can hold; see `keras_ae.zoo.presets.folder`."""
         import keras_ae
@@ -315,9 +321,8 @@ class Variational(Autoencoder):
     has_prior = True
     terms: tuple[str, ...] = ("reconstruction", "kl")
 
-    def __init__(self, *args: Any, posterior: str = "diagonal", **kwargs: Any) -> None:
-        if posterior not in ("diagonal", "full"):
-            raise errors.unknown("posterior", posterior, ("diagonal", "full"))
+    @checked
+    def __init__(self, *args: Any, posterior: Literal["diagonal", "full"] = "diagonal", **kwargs: Any) -> None:
         self._posterior_name = posterior
         super().__init__(*args, **kwargs)
 

@@ -187,7 +187,8 @@ class GaussianMixtureVAE(Variational):
         clusters = self.clusters_of_components().astype("float32")
         return {"cluster_probabilities": lambda x: {"probabilities": self.responsibilities(x) @ clusters}}
 
-    def cluster_probabilities(self, x: Any, batch_size: int | None = None) -> np.ndarray:
+    @checked
+    def cluster_probabilities(self, x: Any, batch_size: Count | None = None) -> np.ndarray:
         """The probability of each cluster at the mean of q(z|x), as arrays: (n, *event) -> (n, clusters)."""
         if not float(self.found):
             rest = self.pretraining - self.epochs_trained
@@ -199,7 +200,8 @@ class GaussianMixtureVAE(Variational):
         x = inputs.check_x(self, x, explained=False)
         return self.over_batches("responsibilities", x, batch_size) @ self.clusters_of_components().astype("float32")
 
-    def cluster(self, x: Any, batch_size: int | None = None) -> np.ndarray:
+    @checked
+    def cluster(self, x: Any, batch_size: Count | None = None) -> np.ndarray:
         """The most probable cluster of each example: (n, *event) -> (n,)."""
         return self.cluster_probabilities(x, batch_size).argmax(axis=1)
 

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae import errors
+from keras_ae import checks, errors
+from keras_ae.checks import is_odd
 from keras_ae.distributions.likelihoods import Normal
 from keras_ae.models.batch import as_vectors, roles
-from keras_ae.pipeline import Batches, as_it_is, on_disk, parts
+from keras_ae.pipeline import Batches, on_disk, parts
 
 RESHAPING = tuple(
     getattr(keras.layers, name)
@@ -42,11 +43,6 @@ def is_concrete(x: Any) -> bool:
     return True
 
 
-def is_odd(x: Any) -> bool:
-    """Whether x is a sparse or ragged array, of any library."""
-    return any(hasattr(x, name) for name in ("tocsr", "dense_shape", "row_splits"))
-
-
 def dictionary(name: str, x: dict) -> str:
     """What is wrong with a dictionary in place of an array."""
     return (
@@ -56,48 +52,17 @@ def dictionary(name: str, x: dict) -> str:
 
 def numbers(x: Any, name: str) -> np.ndarray:
     """x as a NumPy array of numbers, with NaN for what is masked in a masked array or missing in a table."""
-    kind = type(x).__name__
-    if is_odd(x):
-        advice = (
-            f"Pad its rows to one length: {name}.to_tensor()."
-            if hasattr(x, "row_splits")
-            else f"Make it dense: {name}.toarray(), or tf.sparse.to_dense({name})."
-        )
-        raise errors.InputError(f"{name} must be a dense array. Received: {kind}. {advice}")
     if isinstance(x, dict):
         raise errors.InputError(dictionary(name, x))
     if is_data_set(x):
+        kind = type(x).__name__
         raise errors.InputError(f"{name} must be an array. Received: {kind}. Give its examples as one array.")
-    if hasattr(x, "columns") and hasattr(x, "to_numpy"):
-        return table(x, name)
-    if np.ma.is_masked(x):
-        return x.astype("float64").filled(np.nan)
-    array = even(x, name)
-    if array.dtype.kind not in "fiub":
-        raise errors.InputError(f"{name} must hold numbers. Received: an array of dtype {array.dtype}.")
-    return array
+    return checks.numbers(name, x)
 
 
 def even(x: Any, name: str) -> np.ndarray:
     """x as a NumPy array, with its mask if it has one; an error where its rows differ in shape."""
-    try:
-        return x if isinstance(x, np.ma.MaskedArray) else as_it_is(x)
-    except ValueError as error:
-        raise errors.InputError(
-            f"{name} is no array: its rows differ in shape. Received: {type(x).__name__}. Sequences are padded at "
-            "their end, with 0 for tokens and NaN for numbers."
-        ) from error
-
-
-def table(x: Any, name: str) -> np.ndarray:
-    """The numbers of a DataFrame, with NaN for what is missing; columns of text are named in an error."""
-    text = [repr(column) for column, dtype in zip(x.columns, x.dtypes, strict=True) if dtype.kind not in "fiub"]
-    if text:
-        raise errors.InputError(
-            f"{name} has columns that hold no numbers: {', '.join(text)}. Drop them, or encode them first, for "
-            "instance with pandas.get_dummies."
-        )
-    return x.to_numpy(dtype="float64", na_value=np.nan)
+    return x if isinstance(x, np.ma.MaskedArray) else checks.array(name, x)
 
 
 def as_array(x: Any, name: str, shape: tuple[int | None, ...], convert: Callable | None = None) -> np.ndarray:
@@ -334,8 +299,6 @@ def check_networks(encoder: Any, decoder: Any, latent_shape: tuple[int, ...], mo
         The size of the condition; 0 for a model without one.
     """
     for role, network in (("encoder", encoder), ("decoder", decoder)):
-        if not isinstance(network, keras.Model):
-            raise errors.InputError(f"The {role} must be a keras.Model. Received: {type(network).__name__}.")
         if not network.built or not hasattr(network, "output_shape"):
             raise errors.InputError(
                 f"The {role} has no input and output of known shapes. Begin it with keras.Input(shape); or, of a "

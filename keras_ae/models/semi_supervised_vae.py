@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae import divergences, errors, networks
-from keras_ae.checks import Positive, checked
+from keras_ae.checks import Count, Positive, Seed, checked
 from keras_ae.models import inputs
 from keras_ae.models.base import Variational
 from keras_ae.models.batch import Batch
@@ -132,31 +132,34 @@ class SemiSupervisedVAE(Variational):
         known = batch.condition is not None
         return super().score(batch if known else batch._replace(condition=self.most_probable(batch.x)), seed, samples)
 
-    def predict_proba(self, x: Any, batch_size: int | None = None) -> np.ndarray:
+    @checked
+    def predict_proba(self, x: Any, batch_size: Count | None = None) -> np.ndarray:
         """q(y|x), the probability of every class, as arrays: (n, *event) -> (n, K)."""
         x = inputs.check_x(self, x, explained=False)
         return np.exp(self.over_batches("log_probabilities", x, batch_size))
 
-    def classify(self, x: Any, batch_size: int | None = None) -> np.ndarray:
+    @checked
+    def classify(self, x: Any, batch_size: Count | None = None) -> np.ndarray:
         """The most probable class of each example: (n, *event) -> (n,)."""
         return self.predict_proba(x, batch_size).argmax(axis=1)
 
     def own_signatures(self) -> dict[str, Any]:
         return {"predict_proba": lambda x: {"probabilities": ops.exp(self.log_probabilities(x))}}
 
+    @checked
     def sample(
         self,
-        n: int,
-        seed: int | None = None,
+        n: Count,
+        seed: Seed | None = None,
         observation: str = "mean",
-        batch_size: int | None = None,
+        batch_size: Count | None = None,
         condition: Any = None,
     ) -> np.ndarray:
         """`n` new examples, of the classes `condition` or of classes drawn from p(y); see `Autoencoder.sample`."""
         if condition is None:
             chance = np.exp(self.log_class_prior.astype("float64"))
-            rng = np.random.default_rng(None if seed is None else errors.seed(seed))
-            condition = rng.choice(self.condition_dim, errors.whole_number("n", n), p=chance / chance.sum())
+            rng = np.random.default_rng(seed)
+            condition = rng.choice(self.condition_dim, n, p=chance / chance.sum())
         return super().sample(n, seed, observation, batch_size, condition)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:

@@ -2,15 +2,17 @@
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops, tree
 
 from keras_ae import backend, errors, schedules, writing
+from keras_ae.checks import Count, Dropout, checked, one_of
 from keras_ae.models import datasets, inputs, monitoring, steps
 from keras_ae.models.batch import Batch, pack, unpacked
 from keras_ae.optimizers import Adam
@@ -20,6 +22,19 @@ STEPS_PER_EXECUTION = 32
 STEPS_OF: dict[str, Callable] = {"tensorflow": steps.on_tensorflow, "jax": steps.on_jax}
 BY_CALLS = ("_called", "_parent_path")  # attributes of a layer that its first call sets
 FIXED = ("encoder", "decoder", "latent_dim", "likelihood", "output_layer", "code_activation", "seed")
+
+
+def _optimizer(name: str, value: Any) -> Any:
+    """`value`, or an error where Keras makes no optimizer of it."""
+    try:
+        if value is not None and keras.optimizers.get(value):
+            return value
+    except Exception as error:  # whatever a value of some type makes Keras raise
+        raise errors.wrong(name, "a Keras optimizer or its name", value) from error
+    raise errors.wrong(name, "a Keras optimizer or its name", value)
+
+
+Optimizer = Annotated[Any, _optimizer]
 
 
 class Training(keras.Model):
@@ -59,12 +74,13 @@ class Training(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Nothing: a model is built when it is constructed."""
 
+    @checked
     def compile(
         self,
-        optimizer: Any = "adam",
+        optimizer: Optimizer = "adam",
         metrics: Any = None,
-        steps_per_execution: int | None = None,
-        jit_compile: bool | str | None = None,
+        steps_per_execution: Count | None = None,
+        jit_compile: bool | Annotated[str, one_of("auto")] | None = None,
         **kwargs: Any,
     ) -> None:
         """Configures the training; there is no loss to give.
@@ -83,8 +99,6 @@ class Training(keras.Model):
                 f"compile takes no loss: {type(self).__name__} has its own, with -log p(x|z) of its likelihood "
                 "('normal': squared error; 'bernoulli': binary cross-entropy). Remove the argument."
             )
-        if steps_per_execution is not None:
-            errors.whole_number("steps_per_execution", steps_per_execution)
         self._unresolved = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
         if jit_compile is None:
             jit_compile = backend.prefers_jit()
@@ -204,22 +218,23 @@ class Training(keras.Model):
         batch = x if isinstance(x, Batch) else self.pack((x, y, sample_weight))  # Keras builds metrics on raw data
         return super().compute_metrics(batch, batch.target, y_pred, batch.weight)
 
+    @checked
     def fit(
         self,
         x: Any = None,
         y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
+        batch_size: Count | None = None,
+        epochs: Count = 1,
         verbose: Any = "auto",
         callbacks: Any = None,
-        validation_split: float = 0.0,
+        validation_split: Dropout = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
-        class_weight: dict | None = None,
+        class_weight: dict[Any, Any] | None = None,
         sample_weight: Any = None,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
+        steps_per_epoch: Count | None = None,
+        validation_steps: Count | None = None,
+        validation_batch_size: Count | None = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
         """Trains the model; arguments and return value are those of `keras.Model.fit`.
@@ -257,7 +272,7 @@ class Training(keras.Model):
             if validation_batches:
                 validation_batch_size, validation_steps = None, None
             parts["test"] = (validation_data, validation_steps)
-        options = {"verbose": verbose, "epochs": errors.whole_number("epochs", epochs), "add_history": True}
+        options = {"verbose": verbose, "epochs": epochs, "add_history": True}
         with self._counted(parts, [*watch, *steps.flat(callbacks)], doors, **options) as counted:
             return super().fit(
                 **data,
@@ -273,14 +288,15 @@ class Training(keras.Model):
                 **kwargs,
             )
 
+    @checked
     def evaluate(
         self,
         x: Any = None,
         y: Any = None,
-        batch_size: int | None = None,
+        batch_size: Count | None = None,
         verbose: Any = "auto",
         sample_weight: Any = None,
-        steps: int | None = None,
+        steps: Count | None = None,
         callbacks: Any = None,
         **kwargs: Any,
     ) -> Any:
@@ -292,12 +308,13 @@ class Training(keras.Model):
         with self._counted({"test": (data["x"], steps)}, callbacks, [door], verbose=verbose) as counted:
             return super().evaluate(**data, verbose=verbose, steps=steps, callbacks=counted, **kwargs)
 
+    @checked
     def predict(
         self,
         x: Any,
-        batch_size: int | None = None,
+        batch_size: Count | None = None,
         verbose: Any = "auto",
-        steps: int | None = None,
+        steps: Count | None = None,
         callbacks: Any = None,
     ) -> Any:
         """Reconstructions of x, as `reconstruct` gives them; arguments and return value are those of
@@ -353,7 +370,7 @@ class Training(keras.Model):
             inputs.check_fit(self, x_array, y_array, weight, name)
         elif inputs.is_arrays(x) or isinstance(x, dict):
             arrays = inputs.check_fit(self, x, y, sample_weight, name)
-            size = errors.whole_number("batch_size", 32 if batch_size is None else batch_size)
+            size = 32 if batch_size is None else batch_size
             x = Batches(arrays, size, bool(shuffle), self.seed)
         if isinstance(x, Batches):
             x = x.limited(steps)
@@ -450,7 +467,8 @@ class Training(keras.Model):
             return write(filepath)
         writing.write(Path(filepath), write)
 
-    def export(self, filepath: Any, **kwargs: Any) -> Any:
+    @checked
+    def export(self, filepath: str | os.PathLike, **kwargs: Any) -> Any:
         """Writes a SavedModel for serving; see `keras_ae.export`."""
         from keras_ae import serving
 

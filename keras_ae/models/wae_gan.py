@@ -9,6 +9,7 @@ from keras_ae import errors, networks
 from keras_ae.checks import checked
 from keras_ae.models.base import Autoencoder
 from keras_ae.models.batch import Batch
+from keras_ae.models.training import Optimizer
 from keras_ae.optimizers import Adam
 from keras_ae.schedules import Weight
 
@@ -79,7 +80,10 @@ class WAEGAN(Autoencoder):
                 f"from {shapes[0]} to {shapes[1]}."
             )
 
-    def compile(self, optimizer: Any = "adam", *args: Any, critic_optimizer: Any = "adam", **kwargs: Any) -> None:
+    @checked
+    def compile(
+        self, optimizer: Optimizer = "adam", *args: Any, critic_optimizer: Optimizer = "adam", **kwargs: Any
+    ) -> None:
         """Configures the training.
 
         Args:

@@ -20,6 +20,8 @@ class Number:
     bare_y = None
     weights = (np.zeros(()),)
 
+    __class__ = models.Autoencoder  # for isinstance
+
     def __init__(self, value=1):
         self.value = value
 
@@ -77,6 +79,5 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(presets, "pairs", lambda model: {"x": np.array(model.value)})
     monkeypatch.setattr(presets.serving, "export", lambda model, folder: export(model, folder / "1"))
 
-    monkeypatch.setattr(serving.versions, "Autoencoder", Number)
     monkeypatch.setattr(serving.versions.keras.backend, "backend", lambda: "tensorflow")
     monkeypatch.setattr(serving.formats, "write", export)

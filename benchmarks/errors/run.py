@@ -184,6 +184,8 @@ def shown(value):
         found |= {text for item in value for text in (repr(item)[:40], type(item).__name__)}
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         found |= {"(nan)", "(inf)"} - ({"(nan)"} if np.isfinite(value).all() else set())
+    found |= {"Received:", "the keys"} if inspect.isgenerator(value) or hasattr(value, "element_spec") else set()
+    found |= {"the keys"} if isinstance(value, keras.utils.PyDataset) else set()
     return found | {text for column in getattr(value, "columns", ()) for text in (repr(column), "(nan)")}
 
 

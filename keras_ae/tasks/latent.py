@@ -10,7 +10,7 @@ from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
 from keras_ae import errors, plots
-from keras_ae.checks import Count, checked
+from keras_ae.checks import Count, checked, of_each
 from keras_ae.models import Autoencoder, inputs
 
 
@@ -63,7 +63,8 @@ def nearest_neighbours(
         [0, 1, 2, 3]
     """
     codes = model.encode(x, condition=condition)
-    candidates = model.encode(examples, condition=examples_condition)
+    with errors.about("examples" if examples_condition is None else "examples, examples_condition"):
+        candidates = model.encode(examples, condition=examples_condition)
     if k > len(candidates):
         raise errors.InputError(f"k must be at most the number of examples, {len(candidates)}. Received: k={k}.")
     try:
@@ -121,11 +122,7 @@ def prototypes(model: Autoencoder, x: Any, labels: Any, condition: Any = None) -
         ([3, 7], (2, 4))
     """
     codes = model.encode(x, condition=condition)
-    labels = np.asarray(labels)
-    if labels.shape != (len(codes),):
-        raise errors.InputError(
-            f"labels must have the shape ({len(codes)},), one an example. Received: {labels.shape}."
-        )
+    labels = of_each("labels", labels, len(codes))
     condition = inputs.check_condition(model, condition, len(codes))
     classes = np.unique(labels)
     members = [np.flatnonzero(labels == label) for label in classes]

@@ -444,4 +444,5 @@ def with_text(command, option, arguments, text):
 
 ALSO_CALLED = {  # words that stand for an argument in a message
     **{"identifier": ("likelihood",), "X": ("x",), "name": ("model", "preset", "data set")},
+    **{"options": ("argument of model",), "network_options": ("argument of network",)},
 }

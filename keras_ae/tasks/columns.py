@@ -14,7 +14,7 @@ LARGEST = 1e300  # whose asinh is about 691
 def _random_state(name: str, value: Any) -> Any:
     """`value`, or an error where scikit-learn makes no random numbers of it."""
     try:
-        check_random_state(value)
+        check_random_state("no number" if isinstance(value, bool) else value)
     except ValueError as error:
         raise errors.wrong(name, "None, a whole number or a RandomState of NumPy", value) from error
     return value
@@ -54,6 +54,7 @@ class Columns:
 def validated(estimator: Any, x: Any, **options: Any) -> np.ndarray:
     """x in float64, as scikit-learn's `validate_data` gives it; columns of text are named in an error, numbers written
     as text are text, and what is masked becomes NaN."""
+    given = x
     if not (hasattr(x, "columns") or (isinstance(x, np.ndarray) and x.dtype.kind == "O")):
         x = checks.array("X", x)
     if isinstance(x, np.ndarray) and x.dtype.kind in "OSUmM" and x.ndim == 2:
@@ -64,9 +65,12 @@ def validated(estimator: Any, x: Any, **options: Any) -> np.ndarray:
     if text:
         raise errors.InputError(
             f"X has columns that hold no numbers: {', '.join(f'{name!r} ({value})' for name, value in text.items())}. "
-            "Drop them, or encode them first, for instance with sklearn.preprocessing.OneHotEncoder."
+            "Drop them, or encode them first, for instance with sklearn.preprocessing.OneHotEncoder. "
+            f"Received: X={errors.shown(given)}."
         )
     try:
         return validate_data(estimator, x, dtype=np.float64, **options)
-    except ValueError as error:
-        raise errors.InputError(f"X does not fit. {error} Received: X={errors.shown(x)}.") from error
+    except (TypeError, ValueError) as error:
+        if isinstance(error, TypeError) and isinstance(given, np.ndarray):
+            raise  # scikit-learn's own, of a value in an array of objects
+        raise errors.InputError(f"X does not fit. {error} Received: X={errors.shown(given)}.") from error

@@ -26,9 +26,14 @@ class Neighbours:
     indices: np.ndarray
     distances: np.ndarray
 
-    def plot(self, x: Any, examples: Any) -> Figure:
+    @checked
+    def plot(self, x: plots.Images, examples: plots.Images) -> Figure:
         """Each query, and right of it its neighbours; for the arrays that `nearest_neighbours` was given."""
-        images = np.concatenate([np.asarray(x)[:, None], np.asarray(examples)[self.indices]], axis=1)
+        if len(x) != len(self.indices) or x.shape[1:] != examples.shape[1:] or self.indices.max() >= len(examples):
+            raise errors.wrong(
+                "x and examples", "the arrays that nearest_neighbours was given", (x.shape, examples.shape)
+            )
+        images = np.concatenate([x[:, None], examples[self.indices]], axis=1)
         return plots.image_table(images, columns=["query", *map(str, range(1, images.shape[1]))])
 
 
@@ -93,8 +98,11 @@ class Prototypes:
     medoids: np.ndarray
     examples: np.ndarray
 
+    @checked
     def plot(self, names: Sequence[str] = ()) -> Figure:
         """The decoded means above the medoids; `names` of the classes stand above instead of their labels."""
+        if len(names) not in (0, len(self.classes)):
+            raise errors.wrong("names", f"a name for each of the {len(self.classes)} classes", names)
         rows = ["decoded mean", "medoid"]
         return plots.image_table(np.stack([self.images, self.examples]), rows, names or [str(c) for c in self.classes])
 

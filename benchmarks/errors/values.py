@@ -300,7 +300,7 @@ ROLES = [  # malformed values, and which of them may mean something for a role
             **{"activation": "None,function,class"},
         },
     ),
-    (ITEMS, {"integers": "", "shares": "[0.5]", "texts": "[text]", "numbers": "[0.5],[1e30]"}),
+    (ITEMS, {"integers": "", "shares": "[0.5]", "texts": "[text]", "counts": "[None]", "numbers": "[0.5],[1e30]"}),
     (
         arrays,
         {
@@ -335,18 +335,22 @@ ROLE_OF = by_name(
     ("callable", "make progress transform features"),
     ("activation", "activation code_activation"),
     ("integers", "input_shape hidden event_shape shape sizes seeds image_size conv.filters resnet.filters"),
-    ("integers", "probe.train probe.test conditions probe.labels probe_codes.labels"),
+    ("integers", "probe.train probe.test conditions"),
+    ("counts", "probe.labels probe_codes.labels"),
     ("shares", "rates"),
     ("numbers", "scales class_prior AnomalyDetector.noise"),
     ("texts", "fixed names vocabulary texts penalized_layers monitor image_table.rows image_table.columns"),
     ("examples", "x test train real generated examples start end validation codes train_codes test_codes X arrays"),
     ("examples", "vector scores mean covariance other_mean other_covariance values evaluate.train"),
-    ("incomplete", "images originals reconstructed SequenceAE.x SequenceVAE.x DenoisingAE.x"),
+    (
+        "incomplete",
+        "Neighbours.x Neighbours.examples images originals reconstructed SequenceAE.x SequenceVAE.x DenoisingAE.x",
+    ),
     ("tables", "AnomalyDetector.X PyODDetector.X"),
     ("shaped tables", "AutoencoderTransformer.X"),
     ("vectors", "codes.values semi_supervised_batches.x write_projector.codes Tokenizer.tokens"),
     ("tensor", "CollapseMonitor.x CollapseMonitor.condition FullNormal.mean batch_mean.values lower z a log_var noise"),
-    ("tensor", "mmd.x mmd.y kl_bernoulli.p kl_bernoulli.q"),
+    ("tensor", "find_knee.scores mmd.x mmd.y kl_bernoulli.p kl_bernoulli.q"),
     ("classes", "balanced.y keep_labels.y semi_supervised_batches.y"),
     ("codes", "log_prob.z log_joint.z kl_sample.z"),
     ("weights", "weight"),
@@ -354,7 +358,10 @@ ROLE_OF = by_name(
     ("names", "codes.labels prototypes.labels write_projector.labels"),
     ("flag", "jit_compile"),
     ("any", "StandardNormal.seed NormalMixture.seed step epochs_done defaults who log_prob metrics validation_data"),
-    ("any", "AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y verbose callbacks fit.y custom_objects"),
+    (
+        "any",
+        "LatentDimChoice.rows AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y verbose callbacks fit.y custom_objects",
+    ),
 )
 
 

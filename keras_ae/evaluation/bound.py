@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae import backend, divergences
-from keras_ae.checks import checked
+from keras_ae.checks import Count, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal
 from keras_ae.distributions.normal import LOG_2PI
 from keras_ae.evaluation.common import ROWS, check_variational, key_of
@@ -38,20 +38,20 @@ class Elbo:
     dimension_wise_kl: np.ndarray | None
 
     @property
-    @checked
     def elbo(self) -> np.ndarray:
         """(n,) -distortion - rate, a lower bound on log p(x) in expectation."""
         return -self.distortion - self.rate
 
 
+@checked
 def elbo(
     model: Variational,
     x: Any,
-    samples: int = 10,
-    seed: int = 0,
-    rows: int = ROWS,
+    samples: Count = 10,
+    seed: Seed = 0,
+    rows: Count = ROWS,
     condition: Any = None,
-    draws: int = 1000,
+    draws: Count = 1000,
 ) -> Elbo:
     """The evidence lower bound, term by term (Kingma and Welling, 2014, arXiv:1312.6114, eq. 3).
 

@@ -227,7 +227,8 @@ def labels(name: str, value: Any) -> np.ndarray:
     found = array(name, value)
     if found.dtype.kind == "O" and all(isinstance(item, str) for item in found.flat):
         found = found.astype(str)
-    if found.ndim != 1 or not len(found) or found.dtype.kind not in "fiubU" or (found != found).any():
+    finite = found.dtype.kind in "iubU" or (found.dtype.kind == "f" and np.isfinite(found).all())
+    if found.ndim != 1 or not len(found) or not finite:
         raise errors.wrong(name, "an array (n,) of numbers or texts, n at least 1", value)
     return found
 

@@ -1,10 +1,11 @@
 """Errors that say what was wrong, where, what was expected, what was received, and what to do."""
 
+import contextlib
 import difflib
 import math
 import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,21 @@ def reason(error: BaseException) -> str:
     """
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return f"KeyError: {text}" if isinstance(error, KeyError) else text.rstrip(".")
+
+
+@contextlib.contextmanager
+def about(name: str) -> Iterator[None]:
+    """Errors within are about an argument, whose name goes before them.
+
+    >>> with about("examples"):
+    ...     raise InputError("x is empty.")
+    Traceback (most recent call last):
+    keras_ae.errors.InputError: examples: x is empty.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def check_backend() -> None:

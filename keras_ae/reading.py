@@ -85,6 +85,12 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def text(path: str | os.PathLike, what: str, encoding: str = "utf-8") -> str:
+    """The text of a file."""
+    with opened(path, what) as file:
+        return file.read().decode(encoding)
+
+
 def json_object(path: str | os.PathLike) -> dict[str, Any]:
     """The object that a JSON file holds."""
     with opened(path, "JSON") as file:

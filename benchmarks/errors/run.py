@@ -126,7 +126,7 @@ def is_method(kind, name):
     """Whether users call a method: one of our own; of Keras' objects, what is documented and gives no tensors, or a
     method of Keras itself that they call. The others are hooks, which Keras' loop and our base classes call."""
     owner = next((base for base in kind.__mro__ if name in vars(base)), object)
-    if not owner.__module__.startswith("keras_ae") or not callable(getattr(kind, name)):
+    if not owner.__module__.startswith("keras_ae") or not callable(getattr(kind, name)) or name.endswith("_request"):
         return False
     if not issubclass(kind, keras.layers.Layer | keras.callbacks.Callback | keras.optimizers.Optimizer):
         return name == "__call__" or not (name.startswith("_") or name in ("get_config", "from_config"))
@@ -178,13 +178,21 @@ def shown(value):
     """Texts of which one must be in a message that says what was received."""
     found = {repr(value)[:40], str(value)[:40] or "''", type(value).__name__}
     found |= {str(getattr(value, name)) for name in ("shape", "dtype", "__name__") if hasattr(value, name)}
-    found |= {"()"} if isinstance(value, float | int | str) else {"masked values"} if np.ma.is_masked(value) else set()
+    found |= (
+        {"()"}
+        if isinstance(value, float | int | str)
+        else {"masked values", " nan", "(nan)"}
+        if np.ma.is_masked(value)
+        else set()
+    )
     if isinstance(value, list | tuple | dict):
         found |= {str(tuple(value))[:40], str(len(value))}
         found |= {text for item in value for text in (repr(item)[:40], type(item).__name__)}
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        found |= {"(nan)", "(inf)"} - ({"(nan)"} if np.isfinite(value).all() else set())
-    return found | {text for column in getattr(value, "columns", ()) for text in (repr(column), "(nan)")}
+        found |= {" nan", " inf", "(nan)", "(inf)"} if not np.isfinite(value).all() else set()
+    found |= {"Received:", "the keys"} if inspect.isgenerator(value) or hasattr(value, "element_spec") else set()
+    found |= {"the keys"} if isinstance(value, keras.utils.PyDataset) else set()
+    return found | {text for column in getattr(value, "columns", ()) for text in (repr(column), "(nan)", " nan")}
 
 
 def is_named(text, name, value):

@@ -126,6 +126,14 @@ VALID = by_name(  # of arguments without a default, and of those whose default t
     ((0,), "seeds"),
     ([1, 2, 4], "sizes"),
     ([None], "probe.labels probe_codes.labels"),
+    (np.zeros((6, 2), int), "Neighbours.indices"),
+    (IMAGES, "Neighbours.x Neighbours.examples Prototypes.images Prototypes.examples"),
+    (IMAGES.reshape(2, 3, 8, 8, 1), "Traversal.images"),
+    ([0, 1], "Traversal.dimensions"),
+    ([0.1, 0.2], "Traversal.scores"),
+    ([-1, 0, 1], "Traversal.offsets"),
+    (CLASSES, "Prototypes.classes"),
+    ({"epochs": 1}, "PyODDetector.options"),
     ([1.0, 0.0], "vector frechet_distance.mean other_mean"),
     ([[1, 2, 0, 0], [1, 0, 0, 0]], "Tokenizer.tokens perplexity.x"),
     ({"hidden": (3,)}, "network_options"),
@@ -264,40 +272,52 @@ def arrays(valid):
     }
 
 
-NUMBERS = ("0.5", "2.5", "1e30")
-GAPS, SHAPES = ("table with gaps", "nan", "masked array"), ("an axis more", "an axis less", "another last axis")
-ANY = (*GAPS, "inf", "number", "no rows", "empty list", "KerasTensor")  # fine as a tensor
-WORDS = ("text in an array", "numbers as text", "list of text")
-ROLES = {  # role -> malformed values, and those of them that may mean something
-    **{"count": (SCALARS, ()), "natural": (SCALARS, ("0",)), "seed": (SCALARS, ("None", "0")), "any": ({}, ())},
-    **{"positive": (SCALARS, NUMBERS), "from 0": (SCALARS, ("0", *NUMBERS)), "share": (SCALARS, ("0", "0.5"))},
-    **{"real": (SCALARS, ("0", "-1", *NUMBERS)), "open share": (SCALARS, ("0.5",)), "flag": (SCALARS, ("True", "0"))},
-    **{"choice": (SCALARS, ()), "text": (SCALARS, ("text", "text of a number", "empty text"))},
-    **{"path": (SCALARS, ("text", "text of a number")), "callable": (SCALARS, ("function", "class"))},
-    **{"layer": (SCALARS, ("0", "-1")), "activation": (SCALARS, ("None", "function", "class"))},
-    **{"integers": (ITEMS, ()), "shares": (ITEMS, ("[0.5]",)), "texts": (ITEMS, ("[text]",))},
-    **{"numbers": (ITEMS, ("[0.5]", "[1e30]"))},
-    **{"examples": (arrays, ()), "incomplete": (arrays, GAPS), "vectors": (arrays, SHAPES)},
-    **{
-        "tensor": (arrays, (*ANY, *SHAPES)),
-        "codes": (arrays, (*ANY, *SHAPES[:2])),
-        "weights": (arrays, (*ANY, *WORDS)),
-    },
-    **{
-        "labels": (arrays, WORDS),
-        "classes": (arrays, (*WORDS, *SHAPES, "inf")),
-        "names": (arrays, (*WORDS, *GAPS, "inf", "dates", "objects", "complex array")),
-    },
-}
+NUMBERS, GAPS, SHAPES = (
+    "0.5,2.5,1e30",
+    "table with gaps,nan,masked array",
+    "an axis more,an axis less,another last axis",
+)
+TENSORS = f"{GAPS},inf,number,no rows,empty list,KerasTensor"  # what is fine as a tensor
+WORDS = "text in an array,numbers as text,list of text"
+ROLES = [  # malformed values, and which of them may mean something for a role
+    (
+        SCALARS,
+        {
+            **{
+                "count": "",
+                "natural": "0",
+                "seed": "None,0",
+                "positive": NUMBERS,
+                "from 0": f"0,{NUMBERS}",
+                "choice": "",
+            },
+            **{"real": f"0,-1,{NUMBERS}", "share": "0,0.5", "open share": "0.5", "flag": "True,0", "layer": "0,-1"},
+            **{
+                "text": "text,text of a number,empty text",
+                "path": "text,text of a number",
+                "callable": "function,class",
+            },
+            **{"activation": "None,function,class"},
+        },
+    ),
+    (ITEMS, {"integers": "", "shares": "[0.5]", "texts": "[text]", "counts": "[None]", "numbers": "[0.5],[1e30]"}),
+    (
+        arrays,
+        {
+            **{"examples": "", "incomplete": GAPS, "vectors": SHAPES, "tensor": f"{TENSORS},{SHAPES}"},
+            **{"tables": f"{GAPS},{SHAPES},objects", "shaped tables": "an axis less,another last axis,objects"},
+            **{"codes": f"{TENSORS},an axis more,an axis less", "weights": f"{TENSORS},{WORDS}", "labels": WORDS},
+            **{"classes": f"{WORDS},{SHAPES},inf", "names": f"{WORDS},{GAPS},inf,dates,objects,complex array"},
+        },
+    ),
+]
 ROLE_OF = by_name(
     ("count", "latent_dim batch_size n samples steps limited.steps steps_per_execution steps_per_epoch components"),
     ("count", "validation_steps validation_batch_size columns condition_dim GaussianMixtureVAE.clusters dcgan.filters"),
     ("count", "num_classes count vocabulary_size dimensions k image_grid.columns tiled.columns Recipe.labels epochs"),
     ("count", "Recipe.patience AnomalyDetector.latent_dim Best.patience rows recurrent.tokens transformer.tokens"),
-    (
-        "natural",
-        "resnet.blocks NormalMixture.n StandardNormal.n patience pretraining gap_examples temperatures epoch gap",
-    ),
+    ("natural", "resnet.blocks NormalMixture.n StandardNormal.n patience pretraining gap_examples temperatures epoch"),
+    ("natural", "traverse.example gap history.epochs"),
     ("seed", "seed random_state"),
     ("positive", "learning_rate span limit"),
     ("from 0", "deviation beta penalty alpha capacity free_bits Linear.start Cyclical.start Linear.end Cyclical.end"),
@@ -307,29 +327,30 @@ ROLE_OF = by_name(
     ("open share", "contamination calibration target"),
     ("text", "pattern unit card data"),
     ("path", "path folder data_dir out pretrained filepath"),
-    (
-        "choice",
-        "GaussianMixtureVAE.covariance name split pixels level tokens kind method space family network binarize",
-    ),
-    ("choice", "identifier repository text precision pooling options network_options optimizer_options rows history"),
-    ("choice", "by_epoch config class_weight model encoder decoder likelihood figure dataset recipe tokenizer q p"),
-    ("choice", "classifier critic proposal optimizer critic_optimizer Best.folder Recorder.folder runs.folder"),
+    ("choice", "GaussianMixtureVAE.covariance name split pixels level tokens kind method space family network"),
+    ("choice", "binarize identifier repository text precision pooling options network_options optimizer_options rows"),
+    ("choice", "history by_epoch config class_weight model encoder decoder likelihood figure dataset recipe tokenizer"),
+    ("choice", "q p classifier critic proposal optimizer critic_optimizer Best.folder Recorder.folder runs.folder"),
     ("layer", "layer"),
     ("callable", "make progress transform features"),
     ("activation", "activation code_activation"),
     ("integers", "input_shape hidden event_shape shape sizes seeds image_size conv.filters resnet.filters"),
-    ("integers", "probe.train probe.test conditions probe.labels probe_codes.labels"),
+    ("integers", "probe.train probe.test conditions"),
+    ("counts", "probe.labels probe_codes.labels"),
     ("shares", "rates"),
     ("numbers", "scales class_prior AnomalyDetector.noise"),
     ("texts", "fixed names vocabulary texts penalized_layers monitor image_table.rows image_table.columns"),
     ("examples", "x test train real generated examples start end validation codes train_codes test_codes X arrays"),
     ("examples", "vector scores mean covariance other_mean other_covariance values evaluate.train"),
-    ("incomplete", "images originals reconstructed SequenceAE.x SequenceVAE.x DenoisingAE.x"),
-    ("vectors", "codes.values semi_supervised_batches.x"),
     (
-        "tensor",
-        "CollapseMonitor.x CollapseMonitor.condition FullNormal.mean batch_mean.values lower z a log_var mmd.x mmd.y noise kl_bernoulli.p kl_bernoulli.q",
+        "incomplete",
+        "Neighbours.x Neighbours.examples images originals reconstructed SequenceAE.x SequenceVAE.x DenoisingAE.x",
     ),
+    ("tables", "AnomalyDetector.X PyODDetector.X"),
+    ("shaped tables", "AutoencoderTransformer.X"),
+    ("vectors", "codes.values semi_supervised_batches.x write_projector.codes Tokenizer.tokens"),
+    ("tensor", "CollapseMonitor.x CollapseMonitor.condition FullNormal.mean batch_mean.values lower z a log_var noise"),
+    ("tensor", "find_knee.scores mmd.x mmd.y kl_bernoulli.p kl_bernoulli.q"),
     ("classes", "balanced.y keep_labels.y semi_supervised_batches.y"),
     ("codes", "log_prob.z log_joint.z kl_sample.z"),
     ("weights", "weight"),
@@ -337,7 +358,10 @@ ROLE_OF = by_name(
     ("names", "codes.labels prototypes.labels write_projector.labels"),
     ("flag", "jit_compile"),
     ("any", "StandardNormal.seed NormalMixture.seed step epochs_done defaults who log_prob metrics validation_data"),
-    ("any", "verbose callbacks fit.y"),
+    (
+        "any",
+        "LatentDimChoice.rows AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y verbose callbacks fit.y custom_objects",
+    ),
 )
 
 
@@ -366,7 +390,10 @@ def valid(name, known):
 def malformed(name, argument, parameter):
     """Kind -> function that gives a malformed value, for an argument of a callable."""
     by_default = {bool: "flag", int: "count", float: "real", str: "choice"}.get(type(parameter.default))
-    catalogue, fine = ROLES[lookup(ROLE_OF, name, argument, by_default)]
+    role = lookup(ROLE_OF, name, argument, by_default)
+    if role == "any":
+        return {}
+    catalogue, fine = next((found, roles[role].split(",")) for found, roles in ROLES if role in roles)
     if callable(catalogue):
         catalogue = catalogue(fresh(lookup(VALID, name, argument, X)))
     optional = parameter.default is None or type(None) in typing.get_args(parameter.annotation)
@@ -422,8 +449,7 @@ def with_text(command, option, arguments, text):
     return [*arguments[:place], text, *arguments[place + 1 :]]
 
 
-ALSO_CALLED = {
-    "identifier": ("likelihood",),
-    "X": ("x",),
-    "name": ("model", "preset", "data set"),
-}  # words that stand for an argument in a message
+ALSO_CALLED = {  # words that stand for an argument in a message
+    **{"identifier": ("likelihood",), "X": ("x",), "name": ("model", "preset", "data set")},
+    **{"options": ("argument of model",), "network_options": ("argument of network",)},
+}

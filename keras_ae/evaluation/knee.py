@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_ae.checks import Seed, checked
+from keras_ae import errors
+from keras_ae.checks import Count, Seed, checked
 
 RESAMPLES = 1000
 STRAIGHT = 0.1  # a curve that stays so near to its chord, in the unit square, has no knee
@@ -29,7 +30,7 @@ class Knee(NamedTuple):
 
 
 @checked
-def find_knee(sizes: Sequence[int], scores: np.ndarray, seed: Seed = 0) -> Knee:
+def find_knee(sizes: Sequence[Count], scores: np.ndarray, seed: Seed = 0) -> Knee:
     """The size after which a score no longer improves in proportion to the logarithm of the size.
 
     The mean score is scaled to run from 0, at the smallest size, to 1, at its maximum, and log(size) from 0 to 1. The
@@ -52,6 +53,8 @@ def find_knee(sizes: Sequence[int], scores: np.ndarray, seed: Seed = 0) -> Knee:
         >>> find_knee([1, 2, 4, 8, 16], mean[:, None, None] + rng.normal(size=(5, 1, 100))).size
         4
     """
+    if scores.ndim != 3 or len(scores) != len(sizes) or 0 in scores.shape:
+        raise errors.wrong("scores", f"an array of shape ({len(sizes)}, seeds, examples)", scores)
     sizes_, seeds, examples = scores.shape
     if sizes_ < 3:
         return Knee(None, None, {}, f"No knee: it takes at least 3 sizes, and there are {sizes_}.")

@@ -12,10 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from keras_ae import errors
+from keras_ae import checks, errors
 from keras_ae.checks import Seed, checked
 from keras_ae.data import balanced
-from keras_ae.models import Autoencoder, inputs
+from keras_ae.models import Autoencoder
 
 FOLDS = 5
 LABELS = (100, 1000, None)
@@ -80,10 +80,11 @@ def probe(
         raise errors.InputError(
             f"model must be a model of keras_ae. Received: {type(model).__name__}. For arrays of codes: probe_codes."
         )
-    train_codes, test_codes = (
-        model.encode(x, condition=condition) for (x, _), condition in zip((train, test), conditions, strict=True)
-    )
-    return probe_codes(train_codes, train[1], test_codes, test[1], labels, kind, seed)
+    codes = []
+    for name, (x, _), condition in (("train", train, conditions[0]), ("test", test, conditions[1])):
+        with errors.about(name if condition is None else f"{name}, conditions"):
+            codes.append(model.encode(x, condition=condition))
+    return probe_codes(codes[0], train[1], codes[1], test[1], labels, kind, seed)
 
 
 @checked
@@ -126,14 +127,14 @@ def probe_codes(
     test_codes, test_y = _checked(test_codes, test_y, "test")
     if train_codes.shape[1] != test_codes.shape[1] or train_y.shape[1:] != test_y.shape[1:]:
         raise errors.InputError(
-            "train and test must hold codes and y of the same shape. Received: "
-            f"{train_codes.shape} and {test_codes.shape}, y {train_y.shape} and {test_y.shape}."
+            "train_codes and test_codes must have one shape, and so must train_y and test_y. Received: "
+            f"{train_codes.shape} and {test_codes.shape}, {train_y.shape} and {test_y.shape}."
         )
     classes = train_y.dtype.kind != "f"
     if classes != (test_y.dtype.kind != "f"):
         raise errors.InputError(
-            f"y must be whole numbers (classes) or floats (factors). Received: {train_y.dtype} for train, "
-            f"{test_y.dtype} for test."
+            "train_y and test_y must both be whole numbers (classes), or floats (factors). Received: "
+            f"{train_y.dtype} and {test_y.dtype}."
         )
     unseen = np.setdiff1d(test_y, train_y)
     if classes and len(unseen):
@@ -157,20 +158,15 @@ def probe_codes(
 
 
 def _checked(codes: Any, y: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Codes as vectors, (n, d), and y."""
-    codes, y = np.asarray(codes), np.asarray(y)
-    if y.dtype.kind not in "fiub" or y.ndim not in (1, 2) or (y.ndim == 2 and y.dtype.kind != "f"):
-        raise errors.InputError(
-            f"y of {name} must be whole numbers of shape (n,) for classes, or floats of shape (n,) or (n, factors) for "
-            f"factors. Received: shape {y.shape}, dtype {y.dtype}."
-        )
-    if codes.ndim < 2 or len(codes) != len(y) or not len(y):
-        raise errors.InputError(
-            f"{name} must hold as many codes, (n, ...), as y, and at least one. Received: shapes {codes.shape} and "
-            f"{y.shape}."
-        )
-    inputs.check_finite(codes, f"{name} codes")
-    inputs.check_finite(y, f"{name} y")
+    """Codes as vectors, (n, d), and y: classes as whole numbers."""
+    of_codes, of_y = f"{name}_codes", f"{name}_y"
+    codes, y = checks.examples(of_codes, codes), checks.array(of_y, y)
+    y = checks.examples(of_y, y) if y.dtype.kind == "f" else checks.labels(of_y, y)
+    if y.dtype.kind == "U" or y.ndim > 2:
+        raise errors.wrong(of_y, "whole numbers, (n,), for classes, or floats, (n,) or (n, factors), for factors", y)
+    if codes.ndim < 2 or len(codes) != len(y):
+        both = f"{codes.shape} and {y.shape}"
+        raise errors.InputError(f"{of_codes} and {of_y} must be as many, (n, ...) and (n,). Received: {both}.")
     return codes.reshape(len(codes), -1), y
 
 

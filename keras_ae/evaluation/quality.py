@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from keras_ae import errors, reading
-from keras_ae.checks import Count, Seed, checked
+from keras_ae.checks import Count, Examples, Seed, checked
 from keras_ae.models import claims, files, inputs
 
 ROWS = 1000  # of a matrix of distances, held at once
@@ -132,7 +132,7 @@ def sample_quality(
 
 
 @checked
-def frechet_distance(mean: Any, covariance: Any, other_mean: Any, other_covariance: Any) -> float:
+def frechet_distance(mean: Examples, covariance: Examples, other_mean: Examples, other_covariance: Examples) -> float:
     """The squared Frechet distance (2-Wasserstein distance) of two normal distributions.
 
         d^2 = |m - m'|^2 + tr(C + C' - 2 (C^1/2 C' C^1/2)^1/2)
@@ -147,6 +147,11 @@ def frechet_distance(mean: Any, covariance: Any, other_mean: Any, other_covarian
         >>> frechet_distance([0, 0], np.eye(2), [3, 4], np.eye(2))
         25.0
     """
+    d = mean.size
+    wanted = {"mean": (d,), "covariance": (d, d), "other_mean": (d,), "other_covariance": (d, d)}
+    for (name, shape), value in zip(wanted.items(), (mean, covariance, other_mean, other_covariance), strict=True):
+        if value.shape != shape:
+            raise errors.wrong(name, f"an array of shape {shape}", value)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     common = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other_covariance @ root), 0)).sum()

@@ -143,6 +143,9 @@ def evaluate(
         >>> evaluate(model, np.ones((8, 4), "float32"), samples=5).quantity
         'log-probability'
     """
+    test = models.inputs.check_x(model, test, "test")
+    train = None if train is None else models.inputs.check_x(model, train, "train", explained=False)
+    condition = models.inputs.check_condition(model, condition, len(test), with_x=True)
     y = None if condition is None else {"condition": condition}
     terms = {name: float(value) for name, value in model.evaluate(test, y, return_dict=True, verbose=0).items()}
     tokens = isinstance(model, models.Sequences) and model.tokens
@@ -168,8 +171,7 @@ def evaluate(
     if labels is not None and isinstance(model, models.GaussianMixtureVAE) and float(model.found):
         report.clustering = clustering(labels[1], model.cluster(test))._asdict()
     if condition is not None and isinstance(model, models.SemiSupervisedVAE):
-        known = np.asarray(models.inputs.check_condition(model, condition, len(test)))
-        report.classification = float((model.classify(test) == known.argmax(axis=1)).mean())
+        report.classification = float((model.classify(test) == np.asarray(condition).argmax(axis=1)).mean())
     if with_samples:
         new = model.sample(len(test), seed=seed, condition=condition)
         report.sample_quality = sample_quality(test, new, seed=seed)._asdict()

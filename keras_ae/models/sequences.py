@@ -146,6 +146,8 @@ class Sequences(Autoencoder):
 
     def check_events(self, x: np.ndarray, name: str) -> None:
         if self.tokens:
+            if np.isnan(x).any():
+                raise errors.InputError(f"{name} must hold tokens, whole numbers. Received: (nan), a missing value.")
             empty, gap = x[:, 0] == 0, (x[:, :-1] == 0) & (x[:, 1:] != 0)
             if gap.any():
                 row, step = map(int, np.argwhere(gap)[0])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from keras_ae import backend, checks, errors
 from keras_ae.checks import Count, NotNegative, Positive
@@ -18,7 +18,7 @@ from keras_ae.models.training import STEPS_PER_EXECUTION
 from keras_ae.optimizers import Adam
 from keras_ae.pipeline import Batches
 from keras_ae.tasks import anomaly_scores, conformal
-from keras_ae.tasks.columns import Columns, check_table
+from keras_ae.tasks.columns import Columns, RandomState, validated
 
 STEPS = 1500  # of training, where epochs is None
 ROWS = 10_000  # of an epoch, at least, as far as there are passes
@@ -95,7 +95,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         batch_size: Count = 32,
         learning_rate: Positive = 3e-3,
         options: dict[str, Any] | None = None,
-        random_state: Any = None,
+        random_state: RandomState = None,
     ) -> None:
         self.model = model
         self.criterion = criterion
@@ -179,12 +179,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _validated(self, X: Any, reset: bool = False) -> np.ndarray:
         """X as numbers, checked."""
-        check_table(X)
         finite = {"ensure_all_finite": False, "allow_nd": True, "ensure_min_samples": 2 if reset else 1}
-        x = validate_data(self, X, reset=reset, dtype=np.float64, **finite)
+        x = validated(self, X, reset=reset, **finite)
         if np.isinf(x).any():
             first = tuple(map(int, np.argwhere(np.isinf(x))[0]))
-            raise errors.InputError(f"X has infinite values, the first at index {first}. Replace or drop them.")
+            raise errors.InputError(
+                f"X has infinite values, the first at index {first} ({x[first]}). Replace or drop them."
+            )
         may_miss = self.model.accepts_missing if isinstance(self.model, Autoencoder) else x.ndim == 2
         if np.isnan(x).any() and not may_miss:
             raise errors.InputError(

@@ -1,12 +1,26 @@
 """Columns of a table on one scale."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
-from keras_ae import errors
+from keras_ae import checks, errors
 
 LARGEST = 1e300  # whose asinh is about 691
+
+
+def _random_state(name: str, value: Any) -> Any:
+    """`value`, or an error where scikit-learn makes no random numbers of it."""
+    try:
+        check_random_state("no number" if isinstance(value, bool) else value)
+    except ValueError as error:
+        raise errors.wrong(name, "None, a whole number or a RandomState of NumPy", value) from error
+    return value
+
+
+RandomState = Annotated[Any, _random_state]
 
 
 class Columns:
@@ -37,17 +51,26 @@ class Columns:
         return np.nan_to_num(np.arcsinh(u)).astype("float32")
 
 
-def check_table(x: Any) -> None:
-    """Raises InputError where a table has columns of text, with their names; numbers written as text are text."""
-    if hasattr(x, "columns"):
-        names = [name for name in x.columns if x[name].dtype.kind not in "fiub"]
+def validated(estimator: Any, x: Any, **options: Any) -> np.ndarray:
+    """x in float64, as scikit-learn's `validate_data` gives it; columns of text are named in an error, numbers written
+    as text are text, and what is masked becomes NaN."""
+    given = x
+    if not (hasattr(x, "columns") or (isinstance(x, np.ndarray) and x.dtype.kind == "O")):
+        x = checks.array("X", x)
+    if isinstance(x, np.ndarray) and x.dtype.kind in "OSUmM" and x.ndim == 2:
+        values = ((i, x[:, i]) for i in range(x.shape[1]))
+        text = {i: column[0] for i, column in values if x.dtype.kind != "O" or any(isinstance(v, str) for v in column)}
     else:
-        array = x if isinstance(x, np.ndarray) else np.asarray(x, dtype=object)
-        if array.ndim != 2 or array.dtype.kind not in "OSU":
-            return
-        names = [i for i in range(array.shape[1]) if any(isinstance(value, str) for value in array[:, i])]
-    if names:
+        text = {name: x[name].dtype for name in getattr(x, "columns", ()) if x[name].dtype.kind not in "fiub"}
+    if text:
         raise errors.InputError(
-            f"X has columns that hold no numbers: {', '.join(map(repr, names))}. Drop them, or encode them first, for "
-            "instance with sklearn.preprocessing.OneHotEncoder."
+            f"X has columns that hold no numbers: {', '.join(f'{name!r} ({value})' for name, value in text.items())}. "
+            "Drop them, or encode them first, for instance with sklearn.preprocessing.OneHotEncoder. "
+            f"Received: X={errors.shown(given)}."
         )
+    try:
+        return validate_data(estimator, x, dtype=np.float64, **options)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, TypeError) and isinstance(given, np.ndarray):
+            raise  # scikit-learn's own, of a value in an array of objects
+        raise errors.InputError(f"X does not fit. {error} Received: X={errors.shown(given)}.") from error

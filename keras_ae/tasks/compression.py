@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_ae import errors, reading
 from keras_ae.backend import in_parallel
-from keras_ae.checks import Count, checked
+from keras_ae.checks import Count, checked, numbers
 from keras_ae.models import Autoencoder, files
 from keras_ae.tasks import container
 from keras_ae.tasks.bits_back import RESERVES, BitsBack, check_model, levels_of
@@ -87,8 +87,8 @@ def compress(
         True
     """
     coder = BitsBack(model, latent_bits, batch_size)
-    x = x if isinstance(x, np.ndarray) else np.asarray(x)
-    if x.shape[1:] != model.event_shape:
+    x = numbers("x", x)
+    if x.shape[1:] != model.event_shape or not len(x):
         raise errors.InputError(f"x must have the shape (n, {model.event_shape}). Received: {x.shape}.")
     header = {
         "version": VERSION,

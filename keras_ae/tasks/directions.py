@@ -8,7 +8,7 @@ from keras import ops
 from matplotlib.figure import Figure
 
 from keras_ae import errors, plots
-from keras_ae.checks import Count, Natural, Positive, checked
+from keras_ae.checks import Count, Natural, Positive, checked, examples, of_each
 from keras_ae.evaluation import active_units
 from keras_ae.models import Autoencoder, Variational, inputs
 
@@ -41,7 +41,7 @@ def attribute_vector(model: Autoencoder, x: Any, has_attribute: Any, condition: 
         True
     """
     codes = model.encode(x, condition=condition)
-    has = np.asarray(has_attribute)
+    has = of_each("has_attribute", has_attribute, len(codes))
     if has.dtype != bool or has.shape != (len(codes),):
         raise errors.InputError(
             f"has_attribute must hold {len(codes)} booleans, one an example, such as labels == 8. Received: shape "
@@ -79,8 +79,9 @@ def shift(model: Autoencoder, x: Any, vector: Any, strength: float = 1.0, condit
         >>> bool(np.allclose(shift(model, x, [1, 0], 0.0), model.reconstruct(x), atol=1e-6))
         True
     """
-    vector = inputs.as_array([vector], "vector (as one row)", model.latent_shape)
-    inputs.check_finite(vector, "vector (as one row)")
+    vector = examples("vector", vector)
+    if vector.shape != model.latent_shape:
+        raise errors.wrong("vector", f"an array of the shape of a code, {model.latent_shape}", vector)
     return model.decode(model.encode(x, condition=condition) + strength * vector, condition=condition)
 
 

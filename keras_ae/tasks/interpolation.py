@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy import optimize
 
 from keras_ae import backend, errors, plots
-from keras_ae.checks import Count, Seed, checked
+from keras_ae.checks import Count, Seed, checked, examples
 from keras_ae.models import Autoencoder, inputs
 
 METHODS = ("linear", "spherical", "geodesic")
@@ -84,8 +84,11 @@ def interpolate(
         raise errors.unknown("method", method, METHODS)
     if space not in SPACES:
         raise errors.unknown("space", space, SPACES)
-    shape = model.event_shape if space == "example" else model.latent_shape
-    ends = [inputs.as_array(values, name, shape) for name, values in (("start", start), ("end", end))]
+    given = (("start", start), ("end", end))
+    if space == "example":
+        ends = [inputs.check_x(model, values, name, explained=False) for name, values in given]
+    else:
+        ends = [inputs.as_array(values, name, model.latent_shape) for name, values in given]
     if len(ends[0]) != len(ends[1]):
         raise errors.InputError(f"start has {len(ends[0])} rows, end has {len(ends[1])}: they must be as many.")
     condition = inputs.check_condition(model, condition, len(ends[0]))
@@ -159,7 +162,7 @@ def path_length(model: Autoencoder, codes: Any, condition: Any = None) -> np.nda
         >>> path_length(model, np.zeros((1, 5, 2))).tolist()
         [0.0]
     """
-    codes = np.asarray(codes)
+    codes = examples("codes", codes)
     if codes.ndim < 2 or codes.shape[1] < 2 or codes.shape[2:] != model.latent_shape:
         raise errors.InputError(
             f"codes must have the shape (n, steps, {', '.join(map(str, model.latent_shape))}) with at least 2 steps. "

@@ -10,7 +10,7 @@ from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
 from keras_ae import errors, plots
-from keras_ae.checks import Count, checked
+from keras_ae.checks import Count, checked, of_each
 from keras_ae.models import Autoencoder, inputs
 
 
@@ -26,9 +26,14 @@ class Neighbours:
     indices: np.ndarray
     distances: np.ndarray
 
-    def plot(self, x: Any, examples: Any) -> Figure:
+    @checked
+    def plot(self, x: plots.Images, examples: plots.Images) -> Figure:
         """Each query, and right of it its neighbours; for the arrays that `nearest_neighbours` was given."""
-        images = np.concatenate([np.asarray(x)[:, None], np.asarray(examples)[self.indices]], axis=1)
+        if len(x) != len(self.indices) or x.shape[1:] != examples.shape[1:] or self.indices.max() >= len(examples):
+            raise errors.wrong(
+                "x and examples", "the arrays that nearest_neighbours was given", (x.shape, examples.shape)
+            )
+        images = np.concatenate([x[:, None], examples[self.indices]], axis=1)
         return plots.image_table(images, columns=["query", *map(str, range(1, images.shape[1]))])
 
 
@@ -63,7 +68,8 @@ def nearest_neighbours(
         [0, 1, 2, 3]
     """
     codes = model.encode(x, condition=condition)
-    candidates = model.encode(examples, condition=examples_condition)
+    with errors.about("examples" if examples_condition is None else "examples, examples_condition"):
+        candidates = model.encode(examples, condition=examples_condition)
     if k > len(candidates):
         raise errors.InputError(f"k must be at most the number of examples, {len(candidates)}. Received: k={k}.")
     try:
@@ -92,8 +98,11 @@ class Prototypes:
     medoids: np.ndarray
     examples: np.ndarray
 
+    @checked
     def plot(self, names: Sequence[str] = ()) -> Figure:
         """The decoded means above the medoids; `names` of the classes stand above instead of their labels."""
+        if len(names) not in (0, len(self.classes)):
+            raise errors.wrong("names", f"a name for each of the {len(self.classes)} classes", names)
         rows = ["decoded mean", "medoid"]
         return plots.image_table(np.stack([self.images, self.examples]), rows, names or [str(c) for c in self.classes])
 
@@ -121,11 +130,7 @@ def prototypes(model: Autoencoder, x: Any, labels: Any, condition: Any = None) -
         ([3, 7], (2, 4))
     """
     codes = model.encode(x, condition=condition)
-    labels = np.asarray(labels)
-    if labels.shape != (len(codes),):
-        raise errors.InputError(
-            f"labels must have the shape ({len(codes)},), one an example. Received: {labels.shape}."
-        )
+    labels = of_each("labels", labels, len(codes))
     condition = inputs.check_condition(model, condition, len(codes))
     classes = np.unique(labels)
     members = [np.flatnonzero(labels == label) for label in classes]

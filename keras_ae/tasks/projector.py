@@ -1,7 +1,6 @@
 """Codes for TensorBoard's embedding projector."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from keras_ae import errors, plots, writing
-from keras_ae.checks import checked
-from keras_ae.models import files, inputs
+from keras_ae.checks import Examples, checked, of_each
+from keras_ae.models import files
 
 LARGEST = 8192  # pixels: the largest texture that every browser takes, by TensorBoard's guide
 
@@ -33,7 +32,9 @@ SPRITE = """\
 
 
 @checked
-def write_projector(folder: str | Path, codes: Any, labels: Sequence[Any] | None = None, images: Any = None) -> Path:
+def write_projector(
+    folder: str | Path, codes: Examples, labels: Any = None, images: plots.Images | None = None
+) -> Path:
     """Writes codes for TensorBoard's embedding projector, which turns them about in three dimensions of PCA, t-SNE or
     UMAP (Smilkov et al., 2016, arXiv:1611.05469): `tensorboard --logdir FOLDER`, tab "Projector".
 
@@ -59,16 +60,10 @@ def write_projector(folder: str | Path, codes: Any, labels: Sequence[Any] | None
         >>> (folder / "metadata.tsv").read_text().split()
         ['cat', 'dog']
     """
-    folder, more, codes = Path(folder), "", np.asarray(codes)
-    if codes.dtype.kind not in "fiub" or codes.ndim < 2 or not codes.size:
-        raise errors.InputError(
-            f"codes must hold numbers, (n, *latent), n at least 1. Received: shape {codes.shape}, dtype {codes.dtype}."
-        )
-    inputs.check_finite(codes, "codes")
-    points = codes.reshape(len(codes), -1).astype("float32")
-    for name, values in (("labels", labels), ("images", images)):
-        if values is not None and len(values) != len(points):
-            raise errors.InputError(f"There are {len(values)} {name} for {len(points)} codes: they must be as many.")
+    folder, more, points = Path(folder), "", codes.reshape(len(codes), -1).astype("float32")
+    if images is not None and len(images) != len(codes):
+        raise errors.wrong("images", f"as many as codes, {len(codes)}", images)
+    labels = None if labels is None else of_each("labels", labels, len(codes))
     with writing.locked(folder):  # the files belong together
         if images is not None:
             sprite, (width, height) = _sprite(images)

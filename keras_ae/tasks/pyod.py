@@ -1,12 +1,14 @@
 """`AnomalyDetector` with the conventions of PyOD; importing this file imports PyOD."""
 
-from typing import Any
+import inspect
+from typing import Annotated, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from keras_ae import errors
+from keras_ae import checks, errors
 from keras_ae.tasks.anomaly import AnomalyDetector
+from keras_ae.tasks.columns import RandomState
 
 try:
     from pyod.models.base import BaseDetector
@@ -36,7 +38,10 @@ class PyODDetector(BaseDetector):
     """
 
     def __init__(
-        self, contamination: float = 0.1, options: dict[str, Any] | None = None, random_state: Any = None
+        self,
+        contamination: Annotated[float, "(0, 0.5]"] = 0.1,
+        options: dict[str, Any] | None = None,
+        random_state: RandomState = None,
     ) -> None:
         super().__init__(contamination=contamination)
         self.options = options
@@ -44,6 +49,9 @@ class PyODDetector(BaseDetector):
 
     def fit(self, X: Any, y: Any = None) -> "PyODDetector":
         """Trains on X, (n, columns); y is ignored."""
+        checks.attributes(self)
+        for name in set(self.options or {}) - set(inspect.signature(AnomalyDetector).parameters):
+            raise errors.unknown("key of options", name, inspect.signature(AnomalyDetector).parameters)
         self._set_n_classes(None)
         options = {"contamination": "auto", "random_state": self.random_state, **(self.options or {})}
         self.detector_ = AnomalyDetector(**options).fit(X)

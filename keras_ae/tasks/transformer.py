@@ -9,14 +9,14 @@ from keras import ops
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from keras_ae import backend, checks, errors
 from keras_ae.checks import Count, Positive, Shape
 from keras_ae.models import Autoencoder, LinearAE
 from keras_ae.models.training import STEPS_PER_EXECUTION
 from keras_ae.optimizers import Adam
-from keras_ae.tasks.columns import check_table
+from keras_ae.tasks.columns import RandomState, validated
 
 DRAWS = 32  # of q(z|x), for the bound of a variational model
 ROWS = 1024
@@ -75,7 +75,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         learning_rate: Positive = 1e-3,
         options: dict[str, Any] | None = None,
         input_shape: Shape | None = None,
-        random_state: Any = None,
+        random_state: RandomState = None,
     ) -> None:
         self.model = model
         self.latent_dim = latent_dim
@@ -118,8 +118,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Means E[x | code] of codes, (n, latent_dim) -> (n, columns), in the units of the training data."""
         check_is_fitted(self)
-        codes = check_array(X, dtype=np.float32, input_name="X")
-        if codes.shape[1] != self._n_features_out:
+        codes = checks.examples("X", X).astype("float32")
+        if codes.shape[1:] != (self._n_features_out,):
             raise errors.InputError(
                 f"X must hold codes of {self._n_features_out} values, as transform gives them. Received: shape "
                 f"{codes.shape}."
@@ -200,8 +200,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self._numbers(X, reset=False)
 
     def _numbers(self, X: Any, reset: bool) -> np.ndarray:
-        check_table(X)
-        return validate_data(self, X, dtype=np.float64, reset=reset)
+        return validated(self, X, reset=reset)
 
     def _seen(self, X: np.ndarray) -> np.ndarray:
         """Rows as the model sees them: standardised, in its shape, float32."""

@@ -131,7 +131,7 @@ def create(
         if network not in (None, "dense") or network_options or "likelihood" in kwargs:
             raise errors.InputError(f"{name} has networks and squared error of its own: give no network or likelihood.")
         return _call(found, f"model {name!r}", input_shape, latent_dim, seed=seed, **kwargs)
-    network = network or found.network_kinds[0]
+    network = found.network_kinds[0] if network is None else network
     if network not in NETWORKS:
         raise errors.unknown("network", network, NETWORKS)
     if network not in found.network_kinds:

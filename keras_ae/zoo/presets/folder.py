@@ -137,7 +137,8 @@ def _finish(folder: Path) -> None:
 
 def _current(folder: Path) -> Path:
     """Where the files of a preset are: in its folder, or in that of new ones as long as not all are in their places."""
-    return folder / NEW if (folder / NEW / INDEX).is_file() else folder
+    new = folder / NEW
+    return new if (new / INDEX).is_file() and not new.is_symlink() else folder
 
 
 @checked

@@ -189,7 +189,7 @@ def shown(value):
     )
     if isinstance(value, list | tuple | dict):
         found |= {str(tuple(value))[:40], str(len(value))}
-        found |= {text for item in value for text in (repr(item)[:40], type(item).__name__)}
+        found |= {text for item in value for text in (repr(item)[:40], type(item).__name__, str(np.shape(item)))}
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         found |= {" nan", " inf", "(nan)", "(inf)"} if not np.isfinite(value).all() else set()
     found |= {"Received:", "the keys"} if inspect.isgenerator(value) or hasattr(value, "element_spec") else set()

@@ -18,7 +18,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import keras_ae
-from keras_ae import networks, tasks
+from keras_ae import evaluation, networks, tasks
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal, likelihoods
 from keras_ae.training import RunFolder
 from keras_ae.zoo import runs
@@ -129,6 +129,8 @@ VALID = by_name(  # of arguments without a default, and of those whose default t
     (np.zeros((6, 2), int), "Neighbours.indices"),
     (IMAGES, "Neighbours.x Neighbours.examples Prototypes.images Prototypes.examples"),
     (IMAGES.reshape(2, 3, 8, 8, 1), "Traversal.images"),
+    ([evaluation.SizeResult(1, -1.0, 0.1, 1.0, 1.0, None, None, {})], "LatentDimChoice.rows"),
+    ({}, "LatentDimChoice.shares Recipe.network_options"),
     ([0, 1], "Traversal.dimensions"),
     ([0.1, 0.2], "Traversal.scores"),
     ([-1, 0, 1], "Traversal.offsets"),
@@ -304,7 +306,13 @@ ROLES = [  # malformed values, and which of them may mean something for a role
     (
         arrays,
         {
-            **{"examples": "", "incomplete": GAPS, "vectors": SHAPES, "tensor": f"{TENSORS},{SHAPES}"},
+            **{
+                "examples": "",
+                "incomplete": GAPS,
+                "vectors": SHAPES,
+                "flattened": "an axis more",
+                "tensor": f"{TENSORS},{SHAPES}",
+            },
             **{"tables": f"{GAPS},{SHAPES},objects", "shaped tables": "an axis less,another last axis,objects"},
             **{"codes": f"{TENSORS},an axis more,an axis less", "weights": f"{TENSORS},{WORDS}", "labels": WORDS},
             **{"classes": f"{WORDS},{SHAPES},inf", "names": f"{WORDS},{GAPS},inf,dates,objects,complex array"},
@@ -342,15 +350,17 @@ ROLE_OF = by_name(
     ("texts", "fixed names vocabulary texts penalized_layers monitor image_table.rows image_table.columns"),
     ("examples", "x test train real generated examples start end validation codes train_codes test_codes X arrays"),
     ("examples", "vector scores mean covariance other_mean other_covariance values evaluate.train"),
-    (
-        "incomplete",
-        "Neighbours.x Neighbours.examples images originals reconstructed SequenceAE.x SequenceVAE.x DenoisingAE.x",
-    ),
+    ("incomplete", "images originals reconstructed Neighbours.x Neighbours.examples SequenceVAE.x SequenceAE.x"),
+    ("incomplete", "DenoisingAE.x"),
     ("tables", "AnomalyDetector.X PyODDetector.X"),
     ("shaped tables", "AutoencoderTransformer.X"),
+    ("flattened", "probe_codes.train_codes probe_codes.test_codes"),
     ("vectors", "codes.values semi_supervised_batches.x write_projector.codes Tokenizer.tokens"),
     ("tensor", "CollapseMonitor.x CollapseMonitor.condition FullNormal.mean batch_mean.values lower z a log_var noise"),
-    ("tensor", "find_knee.scores mmd.x mmd.y kl_bernoulli.p kl_bernoulli.q"),
+    (
+        "tensor",
+        "Recorder.images Recorder.condition RunFolder.images find_knee.scores mmd.x mmd.y kl_bernoulli.p kl_bernoulli.q",
+    ),
     ("classes", "balanced.y keep_labels.y semi_supervised_batches.y"),
     ("codes", "log_prob.z log_joint.z kl_sample.z"),
     ("weights", "weight"),
@@ -360,7 +370,7 @@ ROLE_OF = by_name(
     ("any", "StandardNormal.seed NormalMixture.seed step epochs_done defaults who log_prob metrics validation_data"),
     (
         "any",
-        "LatentDimChoice.rows AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y verbose callbacks fit.y custom_objects",
+        "RunFolder.config AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y fit.y verbose callbacks custom_objects",
     ),
 )
 

@@ -160,8 +160,8 @@ def probe_codes(
 def _checked(codes: Any, y: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Codes as vectors, (n, d), and y: classes as whole numbers."""
     of_codes, of_y = f"{name}_codes", f"{name}_y"
-    codes, y = checks.examples(of_codes, codes), checks.array(of_y, y)
-    y = checks.examples(of_y, y) if y.dtype.kind == "f" else checks.labels(of_y, y)
+    codes, factors = checks.examples(of_codes, codes), checks.array(of_y, y).dtype.kind == "f"
+    y = (checks.examples if factors else checks.labels)(of_y, y)
     if y.dtype.kind == "U" or y.ndim > 2:
         raise errors.wrong(of_y, "whole numbers, (n,), for classes, or floats, (n,) or (n, factors), for factors", y)
     if codes.ndim < 2 or len(codes) != len(y):

@@ -147,11 +147,10 @@ def frechet_distance(mean: Examples, covariance: Examples, other_mean: Examples,
         >>> frechet_distance([0, 0], np.eye(2), [3, 4], np.eye(2))
         25.0
     """
-    d = mean.size
-    wanted = {"mean": (d,), "covariance": (d, d), "other_mean": (d,), "other_covariance": (d, d)}
-    for (name, shape), value in zip(wanted.items(), (mean, covariance, other_mean, other_covariance), strict=True):
-        if value.shape != shape:
-            raise errors.wrong(name, f"an array of shape {shape}", value)
+    shapes = [value.shape for value in (mean, covariance, other_mean, other_covariance)]
+    if shapes != [(mean.size,), (mean.size, mean.size)] * 2:
+        what = "mean, covariance, other_mean and other_covariance must have the shapes (d,), (d, d), (d,) and (d, d)"
+        raise errors.InputError(f"{what}. Received: {', '.join(map(str, shapes))}.")
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     common = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other_covariance @ root), 0)).sum()

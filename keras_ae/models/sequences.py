@@ -140,7 +140,7 @@ class Sequences(Autoencoder):
         if x.ndim > 1 and x.shape[1] > self.event_shape[0]:
             raise errors.InputError(
                 f"{name} has sequences of {x.shape[1]} steps, the model takes {self.event_shape[0]} at most. Cut them, "
-                "or build the model for longer ones."
+                f"or build the model for longer ones. Received: {x.shape}."
             )
         return self.padded(x) if x.ndim > 1 else x
 

@@ -222,6 +222,8 @@ class RunFolder:
     @checked
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Replaces `history.csv`."""
+        if not rows:
+            raise errors.wrong("rows", "one dict an epoch, at least one", rows)
         lines = [",".join(rows[0]), *(",".join(map(repr, row.values())) for row in rows)]
         files.write_text(self._history_file, "\n".join(lines) + "\n")
 

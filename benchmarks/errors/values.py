@@ -359,7 +359,8 @@ ROLE_OF = by_name(
     ("tensor", "CollapseMonitor.x CollapseMonitor.condition FullNormal.mean batch_mean.values lower z a log_var noise"),
     (
         "tensor",
-        "Recorder.images Recorder.condition RunFolder.images find_knee.scores mmd.x mmd.y kl_bernoulli.p kl_bernoulli.q",
+        "Recorder.images Recorder.condition RunFolder.images find_knee.scores mmd.x mmd.y kl_bernoulli.p "
+        "kl_bernoulli.q",
     ),
     ("classes", "balanced.y keep_labels.y semi_supervised_batches.y"),
     ("codes", "log_prob.z log_joint.z kl_sample.z"),
@@ -370,7 +371,8 @@ ROLE_OF = by_name(
     ("any", "StandardNormal.seed NormalMixture.seed step epochs_done defaults who log_prob metrics validation_data"),
     (
         "any",
-        "RunFolder.config AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y fit.y verbose callbacks custom_objects",
+        "RunFolder.config AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y fit.y verbose callbacks "
+        "custom_objects",
     ),
 )
 

@@ -51,7 +51,7 @@ def to_dataset(raw: Raw, name: str, split: str, binarize: str | None, levels: bo
 def _kind(x: np.ndarray, top: int | None) -> Pixels:
     """What stored values are, leaving out missing ones (NaN); `top` is the integer that means white, None if x is not
     images of integers."""
-    if ((x == 0) | (x == (top or 1)) | (x != x)).all():
+    if ((x == 0) | (x == (top or 1)) | (x != x)).all() and (x == x).any():
         return "binary"
     if top is not None:
         return "grey"

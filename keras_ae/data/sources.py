@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -24,9 +24,15 @@ def list_datasets() -> list[str]:
     return sorted(("digits", *tfds.NAMES))
 
 
+def _name(name: str, value: Any) -> str | os.PathLike:
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise InputError(f"{name} must be a data set, such as 'digits', or a path. Received: {name}={value!r}.")
+    return value
+
+
 @checked
 def load(
-    name: str | os.PathLike[str],
+    name: Annotated[str | os.PathLike, _name],
     split: str = "train",
     *,
     binarize: str | None = None,
@@ -73,11 +79,6 @@ def load(
         ((1437, 8, 8, 1), (1437,), 'threshold')
     """
     check_options(binarize, levels)
-    if not isinstance(split, str):
-        raise InputError(f"split must be a string such as 'train' or 'test'. Received: split={split!r}.")
-    if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
-        raise InputError(f"name must be a data set, such as 'digits', or a path. Received: name={name!r}.")
-
     is_path = _is_path(name)
     path = Path(name).expanduser()
     if image_size is not None and not (is_path and path.is_dir()):

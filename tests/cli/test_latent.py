@@ -120,7 +120,7 @@ def test_tensorboard_reads_what_project_writes(command, vae_run, tmp_path):
         (["interpolate", "x.png", "--method", "straight"], "Unknown method"),
         (["interpolate", "x.png", "-n", "999"], "not enough examples for 999 pairs"),
         (["interpolate", "x.gif"], ".npz"),
-        (["traverse", "x.png", "--example", "5000"], "from 0 to 359"),
+        (["traverse", "x.png", "--example", "5000"], "at most 359"),
         (["neighbours", "x.png", "-k", "5000"], "k must be at most"),
         (["attribute", "x.png", "--label", "12"], "has the label 12. Labels: 0, 1"),
         (["attribute", "x.png", "--label", "1", "--versus", "11"], "has the label 11"),

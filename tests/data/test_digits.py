@@ -90,10 +90,10 @@ def test_levels():
     ("options", "message"),
     [
         ({"binarize": "treshold"}, "Unknown binarize: 'treshold'. Did you mean 'threshold'"),
-        ({"binarize": True}, "Unknown binarize: True"),
+        ({"binarize": True}, "binarize must be text.*True"),
         ({"binarize": "fixed", "levels": True}, "binarize and levels exclude each other"),
         ({"split": "valid"}, "Unknown split of 'digits': 'valid'.*Known: test, train"),
-        ({"split": None}, "split must be a string"),
+        ({"split": None}, "split must be text"),
         ({"name": None}, "name must be a data set"),
         ({"name": ""}, "name must be a data set"),
     ],

@@ -62,7 +62,7 @@ def test_arguments_that_it_cannot_take():
         Tokenizer.adapt([])
     for tokens in ([[4]], [[-1]], [[0.5]], [1, 2]):
         with pytest.raises(InputError, match="rows of numbers from 0 to 3"):
-            Tokenizer("abc", 3).decode(tokens)
+            Tokenizer(list("abc"), 3).decode(tokens)
 
 
 def test_a_file_of_lines(tmp_path):

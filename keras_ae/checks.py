@@ -116,7 +116,8 @@ def words(kind: Any) -> str:
         return f"a list (each item {words(parts[0])})" if parts and parts[0] is not Any else "a list"
     if origin in DICTIONARIES:
         return "a dictionary"
-    return WORDS.get(origin) or f"a {origin.__name__} of {origin.__module__.split('.')[0]}"
+    article = "an" if origin.__name__[0] in "AEIOU" else "a"
+    return WORDS.get(origin) or f"{article} {origin.__name__} of {origin.__module__.split('.')[0]}"
 
 
 def shape(name: str, value: Any) -> tuple[int, ...]:

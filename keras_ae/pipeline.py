@@ -97,7 +97,8 @@ class Batches:
         repeats: Count = 1,
     ) -> None:
         self.arrays = tuple(_numbers(f"arrays[{i}]", array) for i, array in enumerate(arrays))
-        if len({array.shape[:1] for array in tree.flatten(self.arrays)}) != 1 or not self.size:
+        lengths = {array.shape[:1] for array in tree.flatten(self.arrays)}
+        if len(lengths) != 1 or lengths & {(), (0,)}:
             raise errors.wrong("arrays", "arrays of as many examples, at least one", arrays)
         self.batch_size = batch_size
         self.shuffle = shuffle

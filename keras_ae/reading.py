@@ -78,11 +78,17 @@ def readable(path: str | os.PathLike, what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # libraries raise whatever the damaged part makes them raise
-        raise InputError(f"{str(path)!r} cannot be read as {what}: {reason(error)}.") from error
+        raise InputError(f"{str(path)!r} cannot be read as {what}: {reason(error)}. Replace or remove it.") from error
 
 
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def text(path: str | os.PathLike, what: str, encoding: str = "utf-8") -> str:
+    """The text of a file."""
+    with opened(path, what) as file:
+        return file.read().decode(encoding)
 
 
 def json_object(path: str | os.PathLike) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from keras_ae.data import cache as data_cache
 from keras_ae.data.dataset import Raw
 from keras_ae.evaluation import latent_dim
 from keras_ae.tasks import compress, compress_codes, compression, container, decompress, decompress_codes, lossy
+from keras_ae.training import RunFolder
 from keras_ae.zoo.presets import folder as presets
 
 X = np.random.default_rng(0).integers(2, size=(12, 4)).astype("float32")
@@ -147,6 +148,24 @@ READERS = {
         lambda path: np.savez(path, **figures()), lambda path: [*latent_dim._stored(path, len(X)).values()]
     ),
     "index.json": Reader(write_preset, preset),
+    "config.json": Reader(
+        lambda path: RunFolder(path.parent).start({"recipe": {"model": "vae"}}),
+        lambda path: json.dumps(RunFolder(path.parent).config),
+        exact=False,
+    ),
+    "history.csv": Reader(
+        lambda path: RunFolder(path.parent).write_history([{"epoch": n, "loss": 1 / n} for n in (1, 2, 3)]),
+        lambda path: [[*row.values()] for row in RunFolder(path.parent).history()],
+        exact=False,
+    ),
+    "seconds.txt": Reader(
+        lambda path: RunFolder(path.parent).add_seconds(1.5), lambda path: RunFolder(path.parent).seconds(), exact=False
+    ),
+    "snapshots/epoch-00001.npy": Reader(
+        lambda path: RunFolder(path.parents[1]).save_snapshot(1, X),
+        lambda path: [*RunFolder(path.parents[1]).snapshots().values()],
+        exact=False,
+    ),
     "x.bb": Reader(
         lambda path: compress(X, model(), path),
         lambda path: decompress(path, model()),

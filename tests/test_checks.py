@@ -59,7 +59,7 @@ REFUSED = [
     (Mapping[str, Count], {"a": 0}, "k['a'] must be a whole number of at least 1. Received: k['a']=0."),
     (dict[str, Any], {1: 2}, "a key of k must be text. Received: a key of k=1."),
     (Path, 3, "k must be a path. Received: k=3."),
-    (InputError, "x", "k must be a InputError of keras_ae. Received: k='x'."),
+    (InputError, "x", "k must be an InputError of keras_ae. Received: k='x'."),
     (Activation, "rely", "k must be an activation of Keras: a name, a function or None. Received: k='rely'."),
     (np.ndarray, [["a"]], "of dtype <U1"),
     (np.ndarray, [[1], [1, 2]], "its rows differ in shape"),

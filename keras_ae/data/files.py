@@ -131,8 +131,7 @@ def _read_csv(path: Path) -> np.ndarray:
 
 def _read_text(path: Path, level: str, vocabulary_size: int | None) -> Raw:
     """Each line that is not blank, as tokens; the vocabulary is that of the whole file."""
-    with reading.opened(path, "UTF-8 text, one example a line") as file:
-        lines = file.read().decode("utf-8-sig").splitlines()
+    lines = reading.text(path, "UTF-8 text, one example a line", "utf-8-sig").splitlines()
     texts = [text for text in map(str.strip, lines) if text]
     if not texts:
         raise InputError(f"{str(path)!r} has no text. Expected: one example a line.")

@@ -37,8 +37,8 @@ def balanced(y: Labels, count: Count, seed: Any) -> np.ndarray:
     if (sizes < wanted).any():
         scarce = np.argmax(sizes < wanted)
         raise errors.InputError(
-            f"count={count} are {wanted[scarce]} of each class, but class {names[scarce]} has {sizes[scarce]} "
-            "examples. Ask for fewer, or for all: None."
+            f"{count} examples (count) are {wanted[scarce]} of each class, but class {names[scarce]} has "
+            f"{sizes[scarce]}. Ask for fewer, or for all: None."
         )
     chosen = [rng.permutation(np.flatnonzero(y == name))[:size] for name, size in zip(names, wanted, strict=True)]
     return np.concatenate(chosen)
@@ -57,7 +57,9 @@ def keep_labels(y: Labels, count: Count, seed: Any) -> np.ndarray:
     """
     rows, classes = balanced(y, count, seed), len(np.unique(y))
     if count < classes:
-        raise errors.InputError(f"count={count} leave a class without one: there are {classes}. Ask for more.")
+        raise errors.InputError(
+            f"{count} labels (count) leave a class without one: there are {classes} classes. Ask for more."
+        )
     kept = np.full(len(y), UNKNOWN, dtype="int64")
     kept[rows] = np.asarray(y)[rows]
     return kept

@@ -33,10 +33,7 @@ def read(name: str, split: str, data_dir: str | os.PathLike[str] | None) -> Raw:
     if "://" in chosen:
         raise InputError(f"data_dir (or TFDS_DATA_DIR) must be a folder of this computer. Received: {chosen!r}.")
     root = Path(chosen).expanduser()
-    folder = prepared(name, root)
-    if folder is None:
-        with writing.locked(root / re.sub(r"\W+", "_", name)):
-            folder = prepared(name, root) or _prepare(name, root)  # another process may have prepared it meanwhile
+    folder = prepared(name, root) or _prepare(name, root)
     with reading.readable(folder, f"the data set {name!r} of TensorFlow Datasets"):
         return cached(folder, split, lambda: _decode(name, folder, split))
 
@@ -61,10 +58,14 @@ def _prepare(name: str, root: Path) -> Path:
         close = difflib.get_close_matches(name, known, n=2)
         raise unknown("data set (and no such path)", name, {"digits", *NAMES, *close})
     downloader.MAX_RETRIES = 4  # with its 10 retries, TFDS takes minutes to notice that there is no connection
+    plain = re.sub(r"\W+", "_", name)
     try:
-        builder = tfds.builder(name, data_dir=root)
-        # A folder for each set: the files of MNIST and Fashion-MNIST have the same names.
-        builder.download_and_prepare(download_dir=root / "downloads" / re.sub(r"\W+", "_", name))
+        with writing.locked(root / plain):
+            if found := prepared(name, root):
+                return found  # by another process meanwhile
+            builder = tfds.builder(name, data_dir=root)
+            # A folder for each set: the files of MNIST and Fashion-MNIST have the same names.
+            builder.download_and_prepare(download_dir=root / "downloads" / plain)
     except Exception as error:  # of the network, the disk, TFDS, or the set's own code
         raise InputError(
             f"The data set {name!r} is not in {str(root)!r} and could not be prepared there. "

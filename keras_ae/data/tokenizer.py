@@ -75,7 +75,7 @@ class Tokenizer:
         kept = sorted(count, key=lambda token: (-count[token], token)) if most else sorted(count)
         if most is not None and most < len(kept):
             kept = [UNKNOWN, *kept[:most]]
-        return cls(kept, max(map(len, split), default=0) if steps is None else steps, level)
+        return cls(kept, max([1, *map(len, split)]) if steps is None else steps, level)
 
     @property
     def size(self) -> int:

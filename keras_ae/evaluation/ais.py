@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_ae import backend
 from keras_ae.checks import Count, Seed, checked
-from keras_ae.evaluation.common import ROWS, check_variational
+from keras_ae.evaluation.common import ROWS, VariationalModel
 from keras_ae.models import Batch, Variational, inputs
 
 LEAPFROG_STEPS = 10
@@ -233,7 +233,7 @@ class Bidirectional(NamedTuple):
 
 @checked
 def bidirectional(
-    model: Variational,
+    model: VariationalModel,
     n: Count = 100,
     samples: Count = 16,
     steps: Count = 500,
@@ -260,7 +260,6 @@ def bidirectional(
         >>> bool(abs(bidirectional(model, n=3, samples=4, steps=20).gap) < 1)
         True
     """
-    check_variational(model, "log p(x)")
     generator = keras.random.SeedGenerator(seed)
     condition = inputs.check_condition(model, condition, n)
     codes = model.draw_codes(n, generator, condition)

@@ -11,7 +11,7 @@ from keras_ae import backend, divergences
 from keras_ae.checks import Count, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, StandardNormal
 from keras_ae.distributions.normal import LOG_2PI
-from keras_ae.evaluation.common import ROWS, check_variational, key_of
+from keras_ae.evaluation.common import ROWS, VariationalModel, key_of
 from keras_ae.models import Variational, inputs
 
 BLOCK = 2**22  # pairs of a code and a posterior held at once
@@ -45,7 +45,7 @@ class Elbo:
 
 @checked
 def elbo(
-    model: Variational,
+    model: VariationalModel,
     x: Any,
     samples: Count = 10,
     seed: Seed = 0,
@@ -85,7 +85,6 @@ def elbo(
         >>> bool(np.isclose(parts, found.rate.mean(), atol=1e-5))
         True
     """
-    check_variational(model, "ELBO")
     x = inputs.check_x(model, x)
     condition = inputs.check_condition(model, condition, len(x))
     distortion, rate = _terms(model, x, condition, samples, seed, max(rows // samples, 1))

@@ -9,8 +9,8 @@ import numpy as np
 
 from keras_ae import errors
 from keras_ae.checks import Dropout, Natural, NotNegative, checked
-from keras_ae.evaluation.common import check_variational
-from keras_ae.models import Variational, inputs
+from keras_ae.evaluation.common import VariationalModel
+from keras_ae.models import inputs
 
 THRESHOLD = 0.01
 ADVICE = (
@@ -41,7 +41,9 @@ class ActiveUnits:
 
 
 @checked
-def active_units(model: Variational, x: Any, condition: Any = None, threshold: NotNegative = THRESHOLD) -> ActiveUnits:
+def active_units(
+    model: VariationalModel, x: Any, condition: Any = None, threshold: NotNegative = THRESHOLD
+) -> ActiveUnits:
     """Which units are active: Var_x(E_q(z_j|x)[z_j]) > 0.01 (Burda et al., 2016, arXiv:1509.00519, sec. 4.2).
 
     A unit whose posterior is the prior whatever x is carries nothing: its variance and its KL are zero. If that holds
@@ -62,7 +64,6 @@ def active_units(model: Variational, x: Any, condition: Any = None, threshold: N
         >>> active_units(model, np.ones((3, 4))).number
         0
     """
-    check_variational(model, "active units")
     x = inputs.check_x(model, x)
     if len(x) < 2:
         raise errors.InputError(f"A variance over examples needs at least 2 of them. Received: {len(x)}.")

@@ -1,22 +1,26 @@
 """What the estimators share."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from keras_ae import errors
-from keras_ae.models import Variational
+from keras_ae import checks, errors
+from keras_ae.models import Autoencoder, Variational
 
 ROWS = 8192  # codes decoded at once
 
 
-def check_variational(model: Any, what: str) -> None:
-    """Raises InputError for a model without a distribution of codes given x."""
-    if not isinstance(model, Variational):
+def variational(name: str, model: Any) -> Variational:
+    """`model`, or an error where it has no distribution of codes given x."""
+    if isinstance(model, Autoencoder) and not isinstance(model, Variational):
         raise errors.InputError(
-            f"{type(model).__name__} is deterministic: it has a reconstruction error and no {what}. Use a variational "
-            "model such as VAE."
+            f"{name} must be variational, such as VAE: {type(model).__name__} is deterministic, with a reconstruction "
+            f"error in place of q(z|x) and log p(x). Received: {name}={model!r}."
         )
+    return checks.argument(Variational, name, model)
+
+
+VariationalModel = Annotated[Variational, variational]
 
 
 def key_of(*numbers: int) -> int:

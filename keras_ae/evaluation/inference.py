@@ -11,7 +11,7 @@ from keras_ae import backend, errors
 from keras_ae.checks import Count, Natural, Positive, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal, bound
 from keras_ae.distributions.normal import LOG_VAR_BOUND, log_ratio
-from keras_ae.evaluation.common import ROWS, check_variational, key_of
+from keras_ae.evaluation.common import ROWS, VariationalModel, key_of
 from keras_ae.evaluation.likelihood import LogLikelihood, log_likelihood
 from keras_ae.models import Batch, Variational, inputs
 
@@ -39,7 +39,7 @@ class Posterior:
 
 @checked
 def optimise_posterior(
-    model: Variational,
+    model: VariationalModel,
     x: Any,
     steps: Count = 300,
     family: Literal["diagonal", "full"] = "diagonal",
@@ -80,7 +80,6 @@ def optimise_posterior(
         >>> bool((found.elbo.mean() >= found.elbo_at_start.mean() - 0.01))
         True
     """
-    check_variational(model, "posterior")
     if family not in FAMILIES:
         raise errors.unknown("family", family, FAMILIES)
     if isinstance(start, str) and start not in STARTS:
@@ -240,7 +239,7 @@ class InferenceGap:
 
 @checked
 def inference_gap(
-    model: Variational,
+    model: VariationalModel,
     x: Any,
     steps: Count = 300,
     family: Literal["diagonal", "full"] | None = None,
@@ -277,7 +276,6 @@ def inference_gap(
         >>> bool(np.allclose(gap.total, gap.approximation + gap.amortisation))
         True
     """
-    check_variational(model, "posterior")
     if family is None:
         family = "diagonal" if model.lower_head is None else "full"
     common: dict[str, Any] = {"seed": seed, "rows": rows, "condition": condition}

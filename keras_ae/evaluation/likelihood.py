@@ -14,7 +14,7 @@ from keras_ae.checks import Count, Seed, checked
 from keras_ae.distributions import DiagonalNormal, FullNormal
 from keras_ae.distributions.normal import log_ratio
 from keras_ae.evaluation import ais
-from keras_ae.evaluation.common import ROWS, check_variational, key_of
+from keras_ae.evaluation.common import ROWS, VariationalModel, key_of
 from keras_ae.models import Batch, Variational, inputs
 
 
@@ -55,7 +55,7 @@ METHODS = (*SAMPLERS, "ais")
 
 @checked
 def log_likelihood(
-    model: Variational,
+    model: VariationalModel,
     x: Any,
     method: str = "importance",
     samples: Count = 100,
@@ -104,7 +104,6 @@ def log_likelihood(
         >>> log_likelihood(model, np.ones((3, 4)), samples=5).log_prob.shape
         (3,)
     """
-    check_variational(model, "log p(x)")
     if method not in METHODS:
         raise errors.unknown("method", method, METHODS)
     x = inputs.check_x(model, x)

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_ae import errors
 from keras_ae.checks import Count, Seed, checked
-from keras_ae.evaluation.common import check_variational
+from keras_ae.evaluation.common import VariationalModel
 from keras_ae.evaluation.likelihood import log_likelihood
 from keras_ae.models import inputs
 
@@ -30,7 +30,7 @@ class Perplexity(NamedTuple):
 
 @checked
 def perplexity(
-    model: Any, x: Any, method: str = "importance", samples: Count = 100, seed: Seed = 0, **options: Any
+    model: VariationalModel, x: Any, method: str = "importance", samples: Count = 100, seed: Seed = 0, **options: Any
 ) -> Perplexity:
     """An upper bound on the perplexity exp(-1/N sum_i log p(x_i)) of N tokens (Bowman et al., 2016, arXiv:1511.06349,
     sec. 5.1), from a lower bound on log p(x).
@@ -51,7 +51,6 @@ def perplexity(
         >>> found.tokens, 3.5 < found.perplexity < 4.5
         (5, True)
     """
-    check_variational(model, "perplexity")
     if not getattr(model, "tokens", None):
         raise errors.InputError(
             f"Perplexity is of tokens, which {type(model).__name__} does not have here. Use a model of sequences with "

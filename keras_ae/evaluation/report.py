@@ -13,7 +13,7 @@ from keras_ae.evaluation.baselines import baselines
 from keras_ae.evaluation.bound import elbo
 from keras_ae.evaluation.clustering import clustering
 from keras_ae.evaluation.codes import active_units
-from keras_ae.evaluation.common import check_variational
+from keras_ae.evaluation.common import variational
 from keras_ae.evaluation.inference import inference_gap
 from keras_ae.evaluation.likelihood import log_likelihood
 from keras_ae.evaluation.perplexity import of_bound
@@ -165,7 +165,7 @@ def evaluate(
         if gap_examples:
             report.gap = _gap(model, test, gap_examples, seed, condition)
     elif gap_examples or method != "importance":
-        check_variational(model, "log p(x)")
+        variational("model", model)
     if train is not None and labels is not None and not model.conditional:
         report.probes = _probes(model, (train, labels[0]), (test, labels[1]), seed)
     if labels is not None and isinstance(model, models.GaussianMixtureVAE) and float(model.found):

@@ -37,7 +37,7 @@ class BetaVAE(Variational):
 
     Example:
         >>> import numpy as np
-        >>> from keras_ae import networks
+        >>> from keras_ae import networks, schedules
         >>> warm_up = schedules.Linear(0.0, 4.0, steps=100)
         >>> model = BetaVAE(*networks.dense((4,), latent_dim=2, hidden=(8,)), latent_dim=2, beta=warm_up)
         >>> model.compile("adam")

@@ -74,9 +74,7 @@ def export(
         raise errors.InputError(f"warmup is for format='saved_model'. Received: format={format!r}.")
     if limit is not None and format != "saved_model":
         raise errors.InputError(f"limit is for format='saved_model'. Received: format={format!r}, limit={limit!r}.")
-    limit = default_limit(model) if limit is None else errors.whole_number("limit", limit)
-    if limit >= 2**31:
-        raise errors.InputError(f"limit must be less than 2^31. Received: {limit}.")
+    limit = default_limit(model) if limit is None else errors.whole_number("limit", limit, most=2**31 - 1)
     for needed, extra in ((format == "onnx", "onnx"), (warmup, "serving")):
         if needed and not importlib.util.find_spec(formats.PACKAGES[extra]):
             raise errors.InputError(

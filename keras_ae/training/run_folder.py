@@ -15,7 +15,7 @@ import filelock
 import keras
 import numpy as np
 
-from keras_ae import errors, writing
+from keras_ae import errors, reading, writing
 from keras_ae.checks import Count, Natural, NotNegative, checked
 from keras_ae.models import Autoencoder, files, monitoring
 
@@ -211,11 +211,8 @@ class RunFolder:
         if not self._history_file.exists():
             return []
         try:
-            with open(self._history_file, newline="", encoding="utf-8") as file:
-                lines = csv.DictReader(file, strict=True)
-                rows = [
-                    {key: int(text) if key == "epoch" else float(text) for key, text in row.items()} for row in lines
-                ]
+            lines = csv.DictReader(reading.text(self._history_file, "a history").splitlines(), strict=True)
+            rows = [{key: int(text) if key == "epoch" else float(text) for key, text in row.items()} for row in lines]
         except (ValueError, TypeError, csv.Error) as error:  # TypeError: a row is too long or too short
             raise self._damaged(self._history_file, error) from error
         if [row.get("epoch") for row in rows] != list(range(1, len(rows) + 1)):
@@ -242,7 +239,9 @@ class RunFolder:
             InputError: the file was altered.
         """
         try:
-            return sum(map(float, self._seconds_file.read_text().split())) if self._seconds_file.exists() else 0.0
+            if not self._seconds_file.exists():
+                return 0.0
+            return sum(map(float, reading.text(self._seconds_file, "seconds").split()))
         except ValueError as error:
             raise self._damaged(self._seconds_file, error) from error
 
@@ -255,8 +254,8 @@ class RunFolder:
         found = {}
         for epoch, path in _numbered(self._snapshots, r"epoch-(\d{5,})\.npy").items():
             try:
-                found[epoch] = np.load(path)
-            except (ValueError, OSError, EOFError) as error:
+                found[epoch] = reading.arrays(path)["x"]
+            except (errors.InputError, KeyError) as error:
                 raise self._damaged(path, error) from error
         return found
 

@@ -182,15 +182,15 @@ def test_a_stopped_run_of_best_epochs_ends_like_one_that_was_not(best_run, tmp_p
 def test_epochs_of_a_pretraining_are_not_compared(tmp_path, monkeypatch):
     """They have another loss; the model of the last of them is kept until there are others."""
     folder, saved = RunFolder(tmp_path), []
-    monkeypatch.setattr(files, "save_model", lambda model, path: saved.append(len(folder.history()) + 1))
+    monkeypatch.setattr(keras.Model, "save", lambda model, path: saved.append(len(folder.history()) + 1))
     best = Best(folder, patience=2, pretraining=2)
     best.set_model(keras.Model())
     best.model.stop_training = False
     for epoch, loss in enumerate((1.0, 2.0, 9.0, 8.0, 8.5, 8.6)):
-        assert not best.is_over() and not best.model.stop_training
+        assert not best.is_over(epoch) and not best.model.stop_training
         best.on_epoch_end(epoch, {"val_loss": loss})
         folder.write_history([*folder.history(), {"epoch": epoch + 1, "val_loss": loss}])
-    assert saved == [1, 2, 3, 4] and best.model.stop_training and best.is_over()
+    assert saved == [1, 2, 3, 4] and best.model.stop_training and best.is_over(epoch + 1)
 
 
 def test_the_cosine_ends_at_zero(tmp_path):

@@ -22,7 +22,7 @@ def settings(tmp_path, monkeypatch):
     return folder
 
 
-def test_from_the_list_to_the_check(command, settings, tmp_path):
+def test_from_the_list_to_the_check(command, settings, tmp_path, monkeypatch):
     assert command("zoo", "list") == "tiny                      A tiny one\n"
     assert json.loads(command("zoo", "show", "tiny"))["recipe"]["epochs"] == 2
     assert "keras-ae zoo train tiny" in command("zoo", "check", "tiny", "--folder", tmp_path, code=2)
@@ -34,6 +34,8 @@ def test_from_the_list_to_the_check(command, settings, tmp_path):
     model.output_head.bias.assign_add(np.ones(model.output_head.bias.shape))
     model.save_to_preset(tmp_path / "other" / "tiny")
     command("zoo", "check", "tiny", "--folder", tmp_path / "other", code=1)
+    monkeypatch.setenv("KERAS_AE_HOME", str(tmp_path))
+    assert "holds no preset 'tiny'" in command("zoo", "check", "tiny", "--folder", settings, code=2)
 
 
 def test_names_that_are_not_there(command, settings):

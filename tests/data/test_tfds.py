@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +176,23 @@ def test_failed_download_says_what_to_do(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=r"TFDS_DATA_DIR.*'digits'.*ConnectionError: no route to host"):
             load(name, data_dir=tmp_path)
     assert asked == [tmp_path / "downloads" / "mnist", tmp_path / "downloads" / "fashion_mnist"]
+
+
+def test_one_of_two_processes_prepares_a_set(tmp_path, monkeypatch):
+    import tensorflow_datasets
+
+    prepared = []
+
+    def prepare(self, *, download_dir):
+        prepared.append(self.name)
+        time.sleep(0.05)
+        (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
+        (tmp_path / "mnist" / "3.0.1" / "dataset_info.json").touch()
+
+    monkeypatch.setattr(tensorflow_datasets.core.DatasetBuilder, "download_and_prepare", prepare)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: tfds._prepare("mnist", tmp_path), range(2)))
+    assert [path.name for path in found] == ["3.0.1", "3.0.1"] and prepared == ["mnist"]
 
 
 @pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])

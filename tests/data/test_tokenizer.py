@@ -44,8 +44,8 @@ def test_it_is_saved_as_its_configuration():
         (["cab", "abd"], "Text 1 has the character 'd', which is not in the vocabulary: 'abd'"),
         (["abcabc"], "Text 0 has 6 tokens, expected 1 to 3"),
         (["a", ""], "Text 1 has 0 tokens"),
-        ("abc", "several strings"),
-        ([1], "must be strings. Received: int at index 0"),
+        ("abc", "texts must be a list"),
+        ([1], r"texts\[0\] must be text. Received: texts\[0\]=1"),
     ],
 )
 def test_texts_that_it_cannot_take(texts, message):
@@ -56,9 +56,9 @@ def test_texts_that_it_cannot_take(texts, message):
 def test_arguments_that_it_cannot_take():
     with pytest.raises(InputError, match="level"):
         Tokenizer.adapt(["a"], level="sentence")
-    with pytest.raises(InputError, match="each once"):
+    with pytest.raises(InputError, match="vocabulary must"):
         Tokenizer("aa", 3)
-    with pytest.raises(InputError, match="each once"):
+    with pytest.raises(InputError, match="vocabulary must"):
         Tokenizer.adapt([])
     for tokens in ([[4]], [[-1]], [[0.5]], [1, 2]):
         with pytest.raises(InputError, match="rows of numbers from 0 to 3"):

@@ -105,7 +105,7 @@ def test_chunks_and_conditions(rng):
         ({"steps": 0}, "steps must be"),
         ({"samples": 0}, "samples must be"),
         ({"family": "ful"}, "'ful'.*'full'"),
-        ({"start": "encode"}, "'encode'.*'encoder'"),
+        ({"start": "encode"}, "start must be 'encoder' or 'prior'.*'encode'"),
         ({"learning_rate": 0}, "learning_rate must be"),
     ],
 )

@@ -226,7 +226,7 @@ def test_a_folder_takes_models_of_other_sizes_and_seeds():
         ({"sizes": [2, 3, 2]}, r"sizes must .* none twice.*\[2, 3, 2\]"),
         ({"sizes": [2, 2.5]}, r"sizes\[1\] must be a whole number"),
         ({"sizes": [0, 2]}, r"sizes\[0\] must be a whole number of at least 1"),
-        ({"sizes": 4}, "sizes must be several whole numbers"),
+        ({"sizes": 4}, "sizes must be a list"),
         ({"seeds": []}, "seeds must hold at least one"),
         ({"seeds": [-1]}, r"seeds\[0\] must be"),
         ({"epochs": 0}, "epochs must be"),

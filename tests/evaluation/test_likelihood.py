@@ -115,7 +115,7 @@ def test_both_forms_of_the_kl_have_the_same_expectation():
 @pytest.mark.parametrize("name", ["ae", "linear_ae"])
 def test_a_deterministic_model_has_no_likelihood(name):
     model = keras_ae.create(name, (4,), 2)
-    with pytest.raises(keras_ae.InputError, match=r"is deterministic.*variational model"):
+    with pytest.raises(keras_ae.InputError, match=r"model must be variational.* is deterministic"):
         log_likelihood(model, np.ones((3, 4)))
 
 

@@ -151,7 +151,7 @@ X, Y = normals(30, 0)
         ({"labels": [3]}, "at least 2 labels of each of the 2 classes. Received: 1 of class 1"),
         ({"labels": [0]}, "labels must be"),
         ({"labels": [31]}, "labels=31 is more than there are: train has 30"),
-        ({"train_y": np.arange(30) // 25, "labels": [20]}, "labels=20 are 10 of each class, but class 1 has 5"),
+        ({"train_y": np.arange(30) // 25, "labels": [20]}, "=20 are 10 of each class, but class 1 has 5"),
         ({"train_y": np.arange(30) // 29}, "at least 2 labels of each of the 2 classes. Received: 1 of class 1"),
         ({"test_y": Y + 1}, "test holds classes that train lacks: 2"),
         ({"train_y": Y[:20]}, r"train must hold as many codes.*\(30, 3\) and \(20,\)"),

@@ -80,7 +80,7 @@ def test_the_loss_of_given_noise_is_that_computed_by_hand(posterior, rng, monkey
         log_w[k, i] -= stats.multivariate_normal(q.mean[i], factor @ factor.T).logpdf(z[k, i])
     expected = special.logsumexp(log_w, axis=0) - np.log(3)
     for doubly in (False, True):
-        model.doubly_reparameterized = doubly
+        vars(model)["doubly_reparameterized"] = doubly
         np.testing.assert_allclose(bounds(model, x)[0], expected, rtol=1e-4)
 
 

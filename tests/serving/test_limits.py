@@ -82,7 +82,7 @@ def test_limits_that_are_none(tmp_path):
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(keras_ae.InputError, match="limit must be a whole number of at least 1"):
             model.export(tmp_path, limit=wrong)
-    with pytest.raises(keras_ae.InputError, match=r"limit must be less than 2\^31"):
+    with pytest.raises(keras_ae.InputError, match=r"limit must be .* at most 2147483647"):
         model.export(tmp_path, limit=2**31)
     with pytest.raises(keras_ae.InputError, match=r"limit is for format='saved_model'.*'onnx', limit=3"):
         model.export(tmp_path, format="onnx", limit=3)

@@ -28,7 +28,7 @@ def test_a_folder_of_other_things_is_left_alone(model, tmp_path):
 
 
 def test_only_models_of_the_zoo(tmp_path):
-    with pytest.raises(keras_ae.InputError, match=r"model must be a model of keras_ae.*Sequential"):
+    with pytest.raises(keras_ae.InputError, match=r"model must be an Autoencoder of keras_ae.*Sequential"):
         keras_ae.export(keras.Sequential(), tmp_path)
     assert not list(tmp_path.iterdir())
 

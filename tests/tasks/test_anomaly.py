@@ -251,19 +251,22 @@ def test_values_that_overflow(vae, rng):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        *(({"contamination": v}, r"contamination must be 'auto' or a share in \(0, 0\.5\]") for v in (0, 0.51, np.nan)),
+        *(
+            ({"contamination": v}, r"contamination must be 'auto' or a number in \(0, 0\.5\]")
+            for v in (0, 0.51, np.nan)
+        ),
         ({"contamination": "most"}, "contamination must be .*'most'"),
-        ({"trim": -0.1}, "trim must be a share"),
-        ({"trim": "0.1"}, "trim must be a share"),
-        ({"calibration": 1}, "calibration must be a share"),
+        ({"trim": -0.1}, "trim must be a number"),
+        ({"trim": "0.1"}, "trim must be a number"),
+        ({"calibration": 1}, "calibration must be a number"),
         ({"noise": ()}, "noise must be standard deviations, at least one"),
-        ({"noise": 0.2}, "noise must be standard deviations, at least one"),
-        ({"noise": (0.1, -1.0)}, r"noise\[1\] must be a standard deviation in \[0, inf\).*-1\.0"),
+        ({"noise": 0.2}, r"noise must be a list \(each item a number of at least 0\)"),
+        ({"noise": (0.1, -1.0)}, r"noise\[1\] must be a number of at least 0\..*-1\.0"),
         ({"epochs": 0}, "epochs must be"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"latent_dim": 0}, "latent_dim must be"),
         ({"learning_rate": -1}, "learning_rate must be"),
-        ({"hidden": 64}, "hidden must be the units of each layer.*64"),
+        ({"hidden": 64}, r"hidden must be a list \(each item a whole number of at least 1\).*64"),
         ({"hidden": (0,)}, r"hidden\[0\] must be"),
     ],
 )

@@ -86,7 +86,7 @@ def test_it_comes_back_from_a_file(freeze, digits, labels, tmp_path):
 def test_mistakes_are_named():
     model = trained()
     for arguments, words in (
-        ({"model": model.encoder}, "must be a model of keras_ae"),
+        ({"model": model.encoder}, "model must be an Autoencoder of keras_ae"),
         ({"num_classes": 0}, "num_classes"),
         ({"on": "cod"}, "Did you mean 'code'"),
         ({"freeze": True, "copy": False}, "freeze=True needs copy=True"),

@@ -121,7 +121,7 @@ def test_mistakes_are_named(digits):
         ({"x": digits[0][..., 0]}, "Add the channel axis"),
         ({"condition": 1}, "takes no condition"),
         ({"batch_size": 0}, "batch_size"),
-        ({"model": model.encoder}, "must be a model of keras_ae"),
+        ({"model": model.encoder}, "model must be an Autoencoder of keras_ae"),
     ):
         with pytest.raises(keras_ae.InputError, match=words):
             features(**{"model": model, "x": digits[0], **arguments})

@@ -238,7 +238,7 @@ def test_every_result_is_drawn(vae, x):
         (lambda m, x: tasks.shift(m, x, np.zeros(4)), "vector"),
         (lambda m, x: tasks.nearest_neighbours(m, x[:2], x, 13), "k must be at most"),
         (lambda m, x: tasks.nearest_neighbours(m, x[:2], x, 2, "euclidian"), "metric"),
-        (lambda m, x: tasks.traverse(m, x, example=12), "from 0 to 11"),
+        (lambda m, x: tasks.traverse(m, x, example=12), "example must be .* at most 11"),
         (lambda m, x: tasks.traverse(m, x, steps=1), "steps"),
         (lambda m, x: tasks.traverse(m, x, span=0), "span must be a number"),
         (lambda m, x: tasks.traverse(m, x[:1]), "at least 2 examples"),

@@ -118,6 +118,6 @@ def test_what_cannot_be_compressed(digits, model, tmp_path):
         compress_codes(digits, model, tmp_path / "x", 1e-9)
     with pytest.raises(InputError, match="it is conditional"):
         compress_codes(digits, keras_ae.create("conditional_vae", (8, 8, 1), 2, condition_dim=3), tmp_path / "x")
-    with pytest.raises(InputError, match="no model of keras_ae"):
+    with pytest.raises(InputError, match="model must be an Autoencoder of keras_ae"):
         compress_codes(digits, None, tmp_path / "x")
     assert not (tmp_path / "x").exists()

@@ -33,10 +33,10 @@ def test_a_large_sprite_is_made_smaller(tmp_path, monkeypatch):
     assert "single_image_dim: 106\n    single_image_dim: 213" in (tmp_path / "projector_config.pbtxt").read_text()
 
 
-@pytest.mark.parametrize("name", ["labels", "images"])
-def test_there_are_as_many_of_each(tmp_path, name):
+@pytest.mark.parametrize("name, values", [("labels", np.zeros(3)), ("images", np.zeros((3, 2, 2, 1)))])
+def test_there_are_as_many_of_each(tmp_path, name, values):
     with pytest.raises(InputError, match=f"3 {name} for 2 codes"):
-        write_projector(tmp_path, np.zeros((2, 1)), **{name: np.zeros((3, 2, 2, 1))})
+        write_projector(tmp_path, np.zeros((2, 1)), **{name: values})
     assert not list(tmp_path.iterdir())
 
 

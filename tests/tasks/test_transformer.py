@@ -119,7 +119,7 @@ def test_mistakes_are_named(fitted):
     conditional = keras_ae.create("conditional_vae", (4,), 2, condition_dim=2)
     for options, words in (
         ({"model": "vea"}, "Did you mean 'vae'"),
-        ({"model": 3}, "a name of the zoo or a model"),
+        ({"model": 3}, "model must be text or an Autoencoder"),
         ({"model": "conditional_vae"}, "ConditionalVAE needs a condition for each row"),
         ({"model": conditional}, "ConditionalVAE needs a condition for each row"),
         ({"model": keras_ae.create("ae", (5,), 2)}, "must have 5 columns"),

@@ -108,7 +108,7 @@ def test_a_preset_that_is_nowhere(home, tmp_path, monkeypatch):
         keras_ae.from_preset("tiny")
     with pytest.raises(InputError, match="no preset's folder: there is no such folder"):
         keras_ae.from_preset("./nowhere")
-    with pytest.raises(InputError, match="name must be that of a preset"):
+    with pytest.raises(InputError, match="name must be a path"):
         keras_ae.from_preset(None)
 
 

@@ -112,10 +112,10 @@ def test_few_labels_are_given(tmp_path):
     assert model.classify(np.zeros((1, 8, 8, 1))).shape == (1,)
     with pytest.raises(InputError, match="labels are for a model that does with few, which vae is not"):
         Recipe("vae", labels=25)
-    with pytest.raises(InputError, match="labels=9 leave a class without one: there are 10"):
+    with pytest.raises(InputError, match=r"9 labels \(count\) leave a class without one: there are 10"):
         runs.train(Recipe(**settings, labels=9), RunFolder(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
-    with pytest.raises(InputError, match="labels=5000 are 500 of each class, but class 0 has"):
+    with pytest.raises(InputError, match=r"5000 examples \(count\) are 500 of each class, but class 0 has"):
         Recipe(**settings, labels=5000).load("train")
 
 

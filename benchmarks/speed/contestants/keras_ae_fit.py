@@ -29,10 +29,10 @@ def _model(shape: tuple[int, ...], case: Any) -> Any:
 
 
 def train(images: np.ndarray, case: Any, epochs: int, clock: Any) -> int:
-    from contestants.clock import InFit  # imports Keras
+    model = _model(images.shape[1:], case)
+    from contestants.clock import InFit  # imports Keras, and so comes after keras_ae
     from keras_ae.models.training import STEPS_PER_EXECUTION
 
-    model = _model(images.shape[1:], case)
     # The default, which a callback that looks at batches, as the clock does, would switch off.
     model.compile("adam", steps_per_execution=STEPS_PER_EXECUTION)
     model.fit(images, epochs=epochs, batch_size=case.batch_size, verbose=0, callbacks=[InFit(clock)])

@@ -12,6 +12,7 @@ ones is replaced, and are what is loaded until the last one is: whenever the pro
 or the new one.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -80,42 +81,42 @@ def save(
         hashes = {name: sha256(temporary / name) for name in _files(temporary)}
         index = {"format": FORMAT, "name": folder.name, "files": hashes}
         (temporary / INDEX).write_text(json.dumps(index, indent=2) + "\n")
-        if not check_target(folder, hashes):
+        if not check_target(folder):
             try:
                 writing.move_folder(temporary, folder)
                 return folder
             except OSError:
-                if not check_target(folder, hashes):
+                if not check_target(folder):
                     raise  # else another process saved it meanwhile
         with writing.locked(folder / NEW):
             _finish(folder)  # what a killed process began
-            check_target(folder, hashes)
+            _check_places(folder, hashes)
             writing.move_folder(temporary, folder / NEW)
             _finish(folder)
     return folder
 
 
 @checked
-def check_target(folder: Path, names: Iterable[str] = ()) -> bool:
-    """Whether a preset's folder is there; raises InputError where something else is.
-
-    Args:
-        folder: where a preset is to be saved.
-        names: the files that are to be written.
-    """
+def check_target(folder: Path) -> bool:
+    """Whether a preset's folder is there; raises InputError where something else is."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     try:
-        listed = {*_index(folder), *_index(_current(folder))}
+        _index(folder)
     except errors.InputError as error:
         raise errors.InputError(f"{folder} exists and is no preset's folder. Choose a new one. ({error})") from error
-    others = [name for name in names if name not in listed and (folder / name).exists()]
-    if others:
+    return True
+
+
+def _check_places(folder: Path, names: Iterable[str]) -> None:
+    """Raises InputError where a preset's folder has files of its user in the places of new ones."""
+    there = {f"{SAVED_MODEL}/{name}" for name in _files(folder / SAVED_MODEL)}
+    there |= {name for name in names if (folder / name).exists()}
+    if others := sorted(there - set(_index(folder))):
         raise errors.InputError(
             f"{folder} holds files that its preset did not write, in the place of new ones: {', '.join(others)}. Move "
             "them away, or choose a new folder."
         )
-    return True
 
 
 def _finish(folder: Path) -> None:
@@ -127,7 +128,7 @@ def _finish(folder: Path) -> None:
     for name in set(_index(folder)) - set(names):
         (folder / name).unlink(missing_ok=True)
         for parent in PurePosixPath(name).parents[:-1]:
-            if not any((folder / parent).iterdir()):
+            with contextlib.suppress(OSError):  # others are in it, or it is gone already
                 (folder / parent).rmdir()
     for name in (*names, INDEX):
         files.write(folder / name, functools.partial(shutil.copyfile, new / name))
@@ -136,7 +137,8 @@ def _finish(folder: Path) -> None:
 
 def _current(folder: Path) -> Path:
     """Where the files of a preset are: in its folder, or in that of new ones as long as not all are in their places."""
-    return folder / NEW if (folder / NEW / INDEX).is_file() else folder
+    new = folder / NEW
+    return new if (new / INDEX).is_file() and not new.is_symlink() else folder
 
 
 @checked
@@ -263,5 +265,6 @@ def _is_inside(folder: Path, name: str) -> bool:
 
 
 def _files(folder: Path) -> list[str]:
-    """Every file below a folder, by its path in it."""
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """Every file below a folder, by its path in it; none of another writer's temporary ones."""
+    found = [path for path in folder.rglob("*") if path.is_file() and not writing.TEMPORARY.fullmatch(path.name)]
+    return sorted(path.relative_to(folder).as_posix() for path in found)

@@ -293,7 +293,14 @@ ROLES = [  # malformed values, and which of them may mean something for a role
                 "from 0": f"0,{NUMBERS}",
                 "choice": "",
             },
-            **{"real": f"0,-1,{NUMBERS}", "share": "0,0.5", "open share": "0.5", "flag": "True,0", "layer": "0,-1"},
+            **{
+                "real": f"0,-1,{NUMBERS}",
+                "share": "0,0.5",
+                "open share": "0.5",
+                "flag": "True,0",
+                "layer": "0,-1",
+                "share or name": "0,0.5,text,text of a number",
+            },
             **{
                 "text": "text,text of a number,empty text",
                 "path": "text,text of a number",
@@ -359,8 +366,8 @@ ROLE_OF = by_name(
     ("tensor", "CollapseMonitor.x CollapseMonitor.condition FullNormal.mean batch_mean.values lower z a log_var noise"),
     (
         "tensor",
-        "Recorder.images Recorder.condition RunFolder.images find_knee.scores mmd.x mmd.y kl_bernoulli.p "
-        "kl_bernoulli.q",
+        "Recorder.images Recorder.condition RunFolder.images find_knee.scores"
+        " mmd.x mmd.y kl_bernoulli.p kl_bernoulli.q",
     ),
     ("classes", "balanced.y keep_labels.y semi_supervised_batches.y"),
     ("codes", "log_prob.z log_joint.z kl_sample.z"),
@@ -369,11 +376,9 @@ ROLE_OF = by_name(
     ("names", "codes.labels prototypes.labels write_projector.labels"),
     ("flag", "jit_compile"),
     ("any", "StandardNormal.seed NormalMixture.seed step epochs_done defaults who log_prob metrics validation_data"),
-    (
-        "any",
-        "RunFolder.config AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y fit.y verbose callbacks "
-        "custom_objects",
-    ),
+    ("any", "AutoencoderTransformer.y AnomalyDetector.y PyODDetector.y fit.y verbose callbacks custom_objects"),
+    ("any", "RunFolder.config"),
+    ("share or name", "Recipe.validation"),
 )
 
 

@@ -9,11 +9,13 @@ import keras
 import numpy as np
 
 from keras_ae import backend, checks, errors, models
-from keras_ae.checks import Count, Dropout, ImageSize, Positive, Seed, one_of
+from keras_ae.checks import Count, Dropout, ImageSize, Positive, Seed, checked, one_of, path
 from keras_ae.data import Dataset, keep_labels, load
+from keras_ae.data.pixels import BINARIZATIONS
+from keras_ae.data.tokenizer import SPLIT
 from keras_ae.distributions import likelihoods
 from keras_ae.optimizers import Adam
-from keras_ae.zoo.registry import create, model_class
+from keras_ae.zoo.registry import NETWORKS, create, model_class, parameters
 
 LIKELIHOODS = {
     "bernoulli": likelihoods.Bernoulli,
@@ -21,6 +23,8 @@ LIKELIHOODS = {
     "normal-learned": lambda: likelihoods.Normal("learned"),
     "normal-per-value": lambda: likelihoods.Normal("per_value"),
 }
+NAMES = ("auto", *LIKELIHOODS, *likelihoods.OF_LEVELS)
+NORMAL = re.compile(r"normal-(\d+(\.\d+)?(e-?\d+)?)")  # of a variance
 SET_BY_THE_RECIPE = {  # dictionary of further arguments -> those that it must not hold
     "options": {
         *("name", "input_shape", "latent_dim", "network", "network_options", "likelihood", "seed", "condition_dim"),
@@ -29,6 +33,13 @@ SET_BY_THE_RECIPE = {  # dictionary of further arguments -> those that it must n
     "network_options": {"input_shape", "latent_dim", "seed", "condition_dim", "tokens", "parameters"},
     "optimizer_options": {"learning_rate"},
 }
+
+
+def _likelihood_name(name: str, value: Any) -> str:
+    """`value`, or an error where it names no likelihood."""
+    if not isinstance(value, str) or not (value in NAMES or NORMAL.fullmatch(value)):
+        raise errors.unknown(name, value, [*NAMES, "normal-0.05"])
+    return value
 
 
 @dataclass(frozen=True)
@@ -80,13 +91,13 @@ class Recipe:
     data: str = "digits"
     latent_dim: Count = 16
     epochs: Count = 20
-    network: str | None = None
+    network: Annotated[str, one_of(*NETWORKS)] | None = None
     hidden: Sequence[Count] | None = None
-    likelihood: str = "auto"
-    binarize: str | None = None
+    likelihood: Annotated[str, _likelihood_name] = "auto"
+    binarize: Annotated[str, one_of(*BINARIZATIONS)] | None = None
     levels: bool = False
     image_size: ImageSize | None = None
-    tokens: str = "character"
+    tokens: Annotated[str, one_of(*SPLIT)] = "character"
     vocabulary_size: Count | None = None
     labels: Count | None = None
     batch_size: Count = 128
@@ -97,7 +108,7 @@ class Recipe:
     monitor: Sequence[str] = ("loss",)
     precision: Annotated[str, one_of("float32", "mixed_bfloat16")] | None = None
     seed: Seed = 0
-    pretrained: str | None = None
+    pretrained: Annotated[str, path] | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     network_options: dict[str, Any] = field(default_factory=dict)
@@ -114,9 +125,14 @@ class Recipe:
 
     def _check_options(self) -> None:
         """Raises InputError where a dictionary of further arguments holds what would be ignored or given twice."""
+        functions = {"options": model_class(self.model), "network_options": NETWORKS[str(self.network)]}
+        arguments = {kind: parameters(f) for kind, f in functions.items()} | {"optimizer_options": parameters(Adam)}
         for kind, set_here in SET_BY_THE_RECIPE.items():
             set_here = set_here | ({"hidden"} if self.hidden is not None else set())
+            known = arguments[kind]
             for name in getattr(self, kind):
+                if name not in known | set_here:
+                    raise errors.unknown(f"argument in {kind}", name, known - set_here)
                 if name in set_here:
                     where = f"use {name}=... of Recipe, --{name.replace('_', '-')} of the command line"
                     why = where if hasattr(self, name) else "the recipe sets it"
@@ -130,6 +146,7 @@ class Recipe:
         """The settings as JSON gives them back."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
+    @checked
     def load(self, split: str) -> Dataset:
         """A split of the data, as this recipe wants its pixels."""
         size = (self.image_size[0], self.image_size[1]) if self.image_size else None
@@ -146,14 +163,17 @@ class Recipe:
             return dataset
         return replace(dataset, y=keep_labels(dataset.y, self.labels, self.seed))
 
+    @checked
     def evaluation_data(self, split: str) -> np.ndarray:
         """x of a split with dynamic binarisation drawn once."""
         return self.load(split).sample(self.seed)
 
+    @checked
     def condition(self, split: str) -> np.ndarray | None:
         """The conditions of a split for a conditional model: its labels."""
         return self.load(split).y if model_class(self.model).conditional else None
 
+    @checked
     def build(self, dataset: Dataset) -> models.Autoencoder:
         """The compiled model for a data set."""
         options = dict(self.options)
@@ -186,6 +206,7 @@ class Recipe:
         model.compile(Adam(rate, **self.optimizer_options))
         return model
 
+    @checked
     def held_out(self, dataset: Dataset) -> int:
         """How many examples of the training split are for validation."""
         if isinstance(self.validation, str) or not self.validation:
@@ -201,8 +222,5 @@ class Recipe:
             if dataset.levels is None:
                 raise errors.InputError(f"likelihood {name!r} needs whole-number pixels: add --levels.")
             return likelihoods.OF_LEVELS[name](dataset.levels)
-        if name in LIKELIHOODS:
-            return LIKELIHOODS[name]()
-        if variance := re.fullmatch(r"normal-(\d+(\.\d+)?(e-?\d+)?)", name):
-            return likelihoods.Normal(float(variance[1]))
-        raise errors.unknown("likelihood", name, [*LIKELIHOODS, "normal-0.05", *likelihoods.OF_LEVELS, "auto"])
+        variance = NORMAL.fullmatch(name)
+        return likelihoods.Normal(float(variance[1])) if variance else LIKELIHOODS[name]()

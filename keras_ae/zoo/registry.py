@@ -138,7 +138,7 @@ def create(
         kinds = ", ".join(map(repr, found.network_kinds))
         raise errors.InputError(f"{name} takes one of the networks {kinds}. Received: network={network!r}.")
     options = dict(network_options or {})
-    for key in sorted((set(kwargs) & _parameters(NETWORKS[network])) - _parameters(found)):
+    for key in sorted((set(kwargs) & parameters(NETWORKS[network])) - parameters(found)):
         raise errors.InputError(f"{key} is an argument of the network {network!r}: network_options={{{key!r}: ...}}.")
     for key in {"input_shape", "latent_dim", "seed", "condition_dim"} & set(options):
         raise errors.InputError(f"network_options must not hold {key!r}: give it to create itself.")
@@ -160,14 +160,14 @@ def create(
 
 def _call(function: Any, what: str, *args: Any, **kwargs: Any) -> Any:
     """Calls a function, after checking that it has the arguments that the user named."""
-    parameters = _parameters(function)
+    known = parameters(function)
     for key in kwargs:
-        if key not in parameters:
-            raise errors.unknown(f"argument of {what}", key, parameters)
+        if key not in known:
+            raise errors.unknown(f"argument of {what}", key, known)
     return function(*args, **kwargs)
 
 
-def _parameters(function: Any) -> set[str]:
+def parameters(function: Any) -> set[str]:
     """Names of the arguments of a function, or of a class and the classes that its `**kwargs` go to."""
     inits = (
         [base.__dict__["__init__"] for base in inspect.getmro(function) if "__init__" in base.__dict__]

@@ -43,7 +43,7 @@ def test_from_a_file_of_words_to_new_ones(command, words):
 def test_mistakes_with_text(command, words):
     assert "takes no text" in command("train", "vae", "--data", words, code=2)
     assert "one of the networks" in command("train", "sequence_vae", "--data", words, "--network", "conv", code=2)
-    assert "level" in command("train", "sequence_vae", "--data", words, "--tokens", "page", code=2)
+    assert "tokens" in command("train", "sequence_vae", "--data", words, "--tokens", "page", code=2)
     assert not (words.parent / "runs").exists()
     command("train", "ae", "--epochs", 1, "--no-pictures", "--out", "run")
     assert "was not trained on text" in command("reconstruct", "run", "new.txt", code=2)

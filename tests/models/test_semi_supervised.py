@@ -153,7 +153,7 @@ def test_bad_labels(case, x):
 
 @pytest.mark.parametrize("prior", [[0.5, 0.5], [1, 1, 0], [1, 1, -1], [1, 1, np.nan]])
 def test_bad_class_prior(prior):
-    with pytest.raises(InputError, match="class_prior.* must (hold 3 numbers|be a number) above 0"):
+    with pytest.raises(InputError, match=r"class_prior.* must (hold 3 numbers|be a number) above 0"):
         make(class_prior=prior)
 
 

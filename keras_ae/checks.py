@@ -149,8 +149,12 @@ def array(name: str, value: Any) -> np.ndarray:
     map stays one."""
     if is_odd(value):
         ragged = hasattr(value, "row_splits")
-        advice = f"Pad its rows to one length: {name}.to_tensor()." if ragged else f"{name}.toarray() makes it dense."
-        raise errors.InputError(f"{errors.wrong(name, 'a dense array', value)} {advice}")
+        advice = (
+            f"Pad its rows to one length: {name}.to_tensor()."
+            if ragged
+            else f"Make it dense: {name}.toarray(), or tf.sparse.to_dense({name})."
+        )
+        raise errors.InputError(f"{errors.wrong(name, 'a dense array, not a sparse one', value)} {advice}")
     if hasattr(value, "columns") and hasattr(value, "to_numpy"):
         return table(name, value)
     if np.ma.is_masked(value):

@@ -84,7 +84,7 @@ def callables(wanted=()):
     """Name -> function, constructor, or method of an object that the constructor makes."""
     found = functools.reduce(lambda found, module: exported(module, found), modules(), {})
     for name, value in found.items():
-        if inspect.isclass(value) and value.__init__.__module__.startswith("keras."):
+        if inspect.isclass(value) and getattr(value.__init__, "__module__", "").startswith("keras."):
             continue  # a constructor of Keras
         if is_wanted(name, wanted) and not is_record(value):
             # scikit-learn's estimators check their arguments when they are fitted

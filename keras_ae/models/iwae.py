@@ -62,7 +62,8 @@ class IWAE(Variational):
         log_w, pull_back = backend.vjp(
             self, lambda z: log_ratio(self.log_joint(batch, z, training), fixed_q.log_prob(z)), ops.stop_gradient(z)
         )
-        share = ops.stop_gradient(ops.softmax(ops.maximum(log_w, LOWEST), axis=0))
+        finite = ops.maximum(log_w, LOWEST)
+        share = ops.stop_gradient(ops.exp(finite - ops.logsumexp(finite, axis=0)))
         gradient = ops.stop_gradient(pull_back(ops.square(share)))
         gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)  # beside a loss that is infinite
         path = gradient * (z - ops.stop_gradient(z))  # zero, with the encoder's gradient

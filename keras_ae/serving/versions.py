@@ -110,7 +110,7 @@ def _next_version(path: Path, format: str) -> int:
             f"{', '.join(foreign[:3])}. Choose a new or an empty folder."
         )
     for other in formats.FORMATS.keys() - {format}:
-        if any(path.glob(f"*/{formats.FORMATS[other]}")):
+        if any(any((path / version).glob(formats.FORMATS[other])) for version in found):
             raise errors.InputError(
                 f"The export target {path} holds versions in the format {other}, among which a server would not expect "
                 f"{format}. Choose another folder."

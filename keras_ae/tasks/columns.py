@@ -51,12 +51,18 @@ class Columns:
         return np.nan_to_num(np.arcsinh(u)).astype("float32")
 
 
+def _has_text(rows: Any) -> bool:
+    """Whether a list of rows holds text beside numbers."""
+    lengths = {len(row) if isinstance(row, list | tuple) else None for row in rows}
+    return len(lengths) == 1 and lengths != {None} and any(isinstance(value, str) for row in rows for value in row)
+
+
 def validated(estimator: Any, x: Any, **options: Any) -> np.ndarray:
     """x in float64, as scikit-learn's `validate_data` gives it; columns of text are named in an error, numbers written
     as text are text, and what is masked becomes NaN."""
     given = x
     if not (hasattr(x, "columns") or (isinstance(x, np.ndarray) and x.dtype.kind == "O")):
-        x = checks.array("X", x)
+        x = np.asarray(x, dtype=object) if isinstance(x, list | tuple) and _has_text(x) else checks.array("X", x)
     if isinstance(x, np.ndarray) and x.dtype.kind in "OSUmM" and x.ndim == 2:
         values = ((i, x[:, i]) for i in range(x.shape[1]))
         text = {i: column[0] for i, column in values if x.dtype.kind != "O" or any(isinstance(v, str) for v in column)}

@@ -88,7 +88,7 @@ def compress(
     """
     coder = BitsBack(model, latent_bits, batch_size)
     x = numbers("x", x)
-    if x.shape[1:] != model.event_shape or not len(x):
+    if x.shape[1:] != model.event_shape:
         raise errors.InputError(f"x must have the shape (n, {model.event_shape}). Received: {x.shape}.")
     header = {
         "version": VERSION,

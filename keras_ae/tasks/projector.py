@@ -60,6 +60,8 @@ def write_projector(
         >>> (folder / "metadata.tsv").read_text().split()
         ['cat', 'dog']
     """
+    if codes.ndim < 2:
+        raise errors.wrong("codes", "an array (n, *latent)", codes)
     folder, more, points = Path(folder), "", codes.reshape(len(codes), -1).astype("float32")
     if images is not None and len(images) != len(codes):
         raise errors.wrong("images", f"as many as codes, {len(codes)}", images)

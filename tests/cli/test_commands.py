@@ -204,7 +204,7 @@ def test_deterministic_models_have_no_bound(command, tmp_path, model):
         (["train", "vae", "--likelihood", "binomial"], "Unknown likelihood"),
         (["train", "vae", "--network", "desne"], "'dense'"),
         (["train", "vae", "--set", "posterior"], "NAME=VALUE"),
-        (["train", "vae", "--set", "betta=4"], "Unknown argument of model 'vae'"),
+        (["train", "vae", "--set", "betta=4"], "Unknown argument in options: 'betta'"),
         (["train", "vae", "--hidden", "12,x"], "--hidden takes whole numbers"),
         (["train", "vae", "--likelihood", "categorical"], "--levels"),
         (["train", "vae", "--network", "dcgan"], "at least 16x16"),

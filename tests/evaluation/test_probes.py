@@ -151,18 +151,21 @@ X, Y = normals(30, 0)
         ({"labels": [3]}, "at least 2 labels of each of the 2 classes. Received: 1 of class 1"),
         ({"labels": [0]}, "labels must be"),
         ({"labels": [31]}, "labels=31 is more than there are: train has 30"),
-        ({"train_y": np.arange(30) // 25, "labels": [20]}, "=20 are 10 of each class, but class 1 has 5"),
+        (
+            {"train_y": np.arange(30) // 25, "labels": [20]},
+            "20 examples .count. are 10 of each class, but class 1 has 5",
+        ),
         ({"train_y": np.arange(30) // 29}, "at least 2 labels of each of the 2 classes. Received: 1 of class 1"),
         ({"test_y": Y + 1}, "test holds classes that train lacks: 2"),
-        ({"train_y": Y[:20]}, r"train must hold as many codes.*\(30, 3\) and \(20,\)"),
-        ({"test_codes": X[:, :2]}, r"same shape. Received: \(30, 3\) and \(30, 2\)"),
-        ({"train_codes": with_value(X, np.nan)}, "train codes has 3 values that are infinite or not a number"),
-        ({"train_y": with_value(Y, np.nan)}, "train y has 1 values that are infinite or not a number"),
+        ({"train_y": Y[:20]}, r"train_codes and train_y must be as many.*\(30, 3\) and \(20,\)"),
+        ({"test_codes": X[:, :2]}, r"one shape.* Received: \(30, 3\) and \(30, 2\)"),
+        ({"train_codes": with_value(X, np.nan)}, "train_codes must be an array .* of finite numbers"),
+        ({"train_y": with_value(Y, np.nan)}, "train_y must be an array .* of finite numbers"),
         (
             {"test_y": Y.astype(float)},
-            "whole numbers .classes. or floats .factors.. Received: int64 for train, float64",
+            "whole numbers .classes. or floats .factors.. Received: int64 and float64",
         ),
-        ({"train_y": Y[:, None]}, r"whole numbers of shape \(n,\).*Received: shape \(30, 1\), dtype int64"),
+        ({"train_y": Y[:, None]}, r"train_y must be an array \(n,\).*shape \(30, 1\) and dtype int64"),
         ({"train_y": Y.astype(str)}, "dtype <U"),
         ({"train_y": X[:, 0], "test_y": X[:, 0], "labels": [3]}, "at least 4 labels. Received: 3"),
         ({"train_y": X[:, 0], "test_y": np.ones(30)}, "the same value in all of test"),
@@ -175,5 +178,5 @@ def test_bad_arguments(change, message):
 
 
 def test_only_a_model_has_codes():
-    with pytest.raises(keras_ae.InputError, match=r"must be a model of keras_ae\. Received: ndarray.*probe_codes"):
+    with pytest.raises(keras_ae.InputError, match=r"must be an Autoencoder of keras_ae\. Received: model=ndarray"):
         probe(X, (X, Y), (X, Y))

@@ -114,7 +114,7 @@ def test_x_in_a_data_set(model, name):
         ({"sample_weight": np.full(N, np.nan)}, "at least 0.*NaN"),
         ({"batch_size": 0}, "batch_size must be.*batch_size=0"),
         ({"epochs": 0}, "epochs must be"),
-        ({"validation_split": 1.5}, "validation_split.*between 0 and 1.*1.5"),
+        ({"validation_split": 1.5}, "validation_split must be a number.*1.5"),
         ({"validation_split": 0.05}, "validation_split=0.05 selects 0 of 12 examples"),
     ],
 )
@@ -216,7 +216,7 @@ BAD_PAIRS = {
         {},
         "encoder has no input and output.*Input",
     ),
-    "no model": (lambda: (encoder(), keras.layers.Dense(4)), {}, "decoder must be a keras.Model.*Dense"),
+    "no model": (lambda: (encoder(), keras.layers.Dense(4)), {}, "decoder must be a Model of keras.*Dense"),
     "free axis": (
         lambda: (network((None, 3), keras.layers.GlobalAveragePooling1D()), decoder()),
         {},

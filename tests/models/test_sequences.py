@@ -250,7 +250,7 @@ def test_networks_and_tokenizers_that_do_not_fit():
     with pytest.raises(InputError, match="takes one of the networks 'dense', 'conv', 'resnet', 'dcgan'"):
         keras_ae.create("vae", (5,), 2, network="recurrent")
     with pytest.raises(InputError, match=r"gives 2 tokens of 3, the model takes x of shape \(3,\) with 4"):
-        of_tokens(tokenizer=data.Tokenizer("ab", steps=2))
+        of_tokens(tokenizer=data.Tokenizer(["a", "b"], steps=2))
     with pytest.raises(InputError, match=r"\(steps, channels\) for numbers. Received: input_shape=\(5,\), tokens=None"):
         keras_ae.create("sequence_vae", (5,), 2, likelihood="normal")
     with pytest.raises(InputError, match="units must be a multiple of heads"):

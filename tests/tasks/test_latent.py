@@ -242,7 +242,7 @@ def test_every_result_is_drawn(vae, x):
         (lambda m, x: tasks.traverse(m, x, steps=1), "steps"),
         (lambda m, x: tasks.traverse(m, x, span=0), "span must be a number"),
         (lambda m, x: tasks.traverse(m, x[:1]), "at least 2 examples"),
-        (lambda m, x: tasks.prototypes(m, x, [1, 2]), r"labels must have the shape \(12,\)"),
+        (lambda m, x: tasks.prototypes(m, x, [1, 2]), r"labels must be an array of shape \(12,\)"),
         (lambda m, x: tasks.prior_codes(m, 0), "n must be"),
     ],
 )

@@ -35,15 +35,15 @@ def test_a_large_sprite_is_made_smaller(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name, values", [("labels", np.zeros(3)), ("images", np.zeros((3, 2, 2, 1)))])
 def test_there_are_as_many_of_each(tmp_path, name, values):
-    with pytest.raises(InputError, match=f"3 {name} for 2 codes"):
+    with pytest.raises(InputError, match=rf"{name} must be (an array of shape \(2,\)|as many as codes, 2)"):
         write_projector(tmp_path, np.zeros((2, 1)), **{name: values})
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("codes", [[], np.zeros((0, 2)), [1.0, 2.0], [["a", "b"]]])
 def test_codes_are_rows_of_numbers(tmp_path, codes):
-    with pytest.raises(InputError, match=r"codes must hold numbers, \(n, \*latent\)"):
+    with pytest.raises(InputError, match="codes must be an array"):
         write_projector(tmp_path / "made", codes)
-    with pytest.raises(InputError, match=r"codes has 1 values.*\(1, 0\)"):
+    with pytest.raises(InputError, match="codes must be an array .* of finite numbers"):
         write_projector(tmp_path / "made", [[0.0, 1.0], [np.nan, 1.0]])
     assert not (tmp_path / "made").exists()

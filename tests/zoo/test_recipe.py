@@ -33,8 +33,8 @@ def test_the_variance_of_a_normal_likelihood(name):
 
 @pytest.mark.parametrize(("name", "message"), [("normal-x", "Unknown likelihood"), ("normal-0", "variance must be")])
 def test_no_such_variance(name, message):
-    recipe = Recipe("vae", hidden=(4,), latent_dim=2, likelihood=name)
     with pytest.raises(InputError, match=message):
+        recipe = Recipe("vae", hidden=(4,), latent_dim=2, likelihood=name)
         recipe.build(recipe.load("train"))
 
 

@@ -44,6 +44,6 @@ def test_there_are_as_many_of_each(tmp_path, name, values):
 def test_codes_are_rows_of_numbers(tmp_path, codes):
     with pytest.raises(InputError, match="codes must be an array"):
         write_projector(tmp_path / "made", codes)
-    with pytest.raises(InputError, match="codes must be an array .* of finite numbers"):
+    with pytest.raises(InputError, match=r"codes must be an array .* of finite numbers"):
         write_projector(tmp_path / "made", [[0.0, 1.0], [np.nan, 1.0]])
     assert not (tmp_path / "made").exists()

@@ -163,7 +163,7 @@ X, Y = normals(30, 0)
         ({"train_y": with_value(Y, np.nan)}, "train_y must be an array .* of finite numbers"),
         (
             {"test_y": Y.astype(float)},
-            "whole numbers .classes. or floats .factors.. Received: int64 and float64",
+            "whole numbers .classes., or floats .factors.. Received: int64 and float64",
         ),
         ({"train_y": Y[:, None]}, r"train_y must be an array \(n,\).*shape \(30, 1\) and dtype int64"),
         ({"train_y": Y.astype(str)}, "dtype <U"),

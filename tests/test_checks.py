@@ -63,7 +63,7 @@ REFUSED = [
     (Activation, "rely", "k must be an activation of Keras: a name, a function or None. Received: k='rely'."),
     (np.ndarray, [["a"]], "of dtype <U1"),
     (np.ndarray, [[1], [1, 2]], "its rows differ in shape"),
-    (np.ndarray, scipy.sparse.eye(2), "k must be a dense array. Received: k=dia_matrix"),
+    (np.ndarray, scipy.sparse.eye(2), "k must be a dense array, not a sparse one. Received: k=dia_matrix"),
     (np.ndarray, pd.DataFrame({"kind": ["x"]}), "k has columns that hold no numbers: 'kind'"),
     (Tensor, np.array([1j]), "k must be a tensor of real numbers. Received: k=ndarray of shape (1,) and dtype complex"),
 ]

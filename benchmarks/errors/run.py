@@ -180,13 +180,8 @@ def shown(value):
     """Texts of which one must be in a message that says what was received."""
     found = {repr(value)[:40], str(value)[:40] or "''", type(value).__name__}
     found |= {str(getattr(value, name)) for name in ("shape", "dtype", "__name__") if hasattr(value, name)}
-    found |= (
-        {"()"}
-        if isinstance(value, float | int | str)
-        else {"masked values", " nan", "(nan)"}
-        if np.ma.is_masked(value)
-        else set()
-    )
+    found |= {"()"} if isinstance(value, float | int | str) else set()  # their shape
+    found |= {"masked values", " nan", "(nan)"} if np.ma.is_masked(value) else set()
     if isinstance(value, list | tuple | dict):
         found |= {str(tuple(value))[:40], str(len(value))}
         found |= {text for item in value for text in (repr(item)[:40], type(item).__name__, str(np.shape(item)))}

@@ -311,7 +311,7 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.folder.add_seconds(time.perf_counter() - self.start)
         epochs_done = epoch + 1
-        values = {name: float(value) for name, value in (logs or {}).items()}
+        values = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
         self.folder.write_history([*self.folder.history(epoch), {"epoch": epochs_done, **values}])
         if epochs_done in (*SNAPSHOT_EPOCHS, self.epochs):
             reconstructions = self.model.reconstruct(self.images, condition=self.condition)

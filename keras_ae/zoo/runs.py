@@ -87,7 +87,8 @@ def train(
         _check_rounding(folder)
     dataset = recipe.load("train")
     # Before anything is written: mistakes leave nothing behind.
-    validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None
+    with errors.about("validation"):
+        validation = recipe.load(recipe.validation) if isinstance(recipe.validation, str) else None
     model, epochs_done = recipe.build(dataset), 0
     if recipe.pretrained and not folder.checkpoints():
         _start_from(model, recipe.pretrained)
@@ -184,7 +185,8 @@ def _arrays(model: models.Autoencoder, dataset: Dataset) -> list[np.ndarray]:
 
 def _start_from(model: models.Autoencoder, name: str) -> None:
     """Gives a new model the weights of a trained one; its count of steps stays zero."""
-    source = trained(name)
+    with errors.about("pretrained"):
+        source = trained(name)
     new, given = ([weight for weight in each.weights if weight is not each.step] for each in (model, source))
     if [weight.shape for weight in new] != [weight.shape for weight in given]:
         raise errors.InputError(
